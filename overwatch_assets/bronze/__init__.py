@@ -1,0 +1,1 @@
+"""What the sources said: every record, once, as it came."""

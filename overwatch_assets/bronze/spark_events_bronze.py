@@ -1,0 +1,133 @@
+"""Module 1006: every record of the workspace's Spark event logs."""
+
+from pyspark.sql import Column as SparkColumn
+from pyspark.sql import DataFrame
+from pyspark.sql import functions as F
+
+from overwatch_assets.contract import Column, Insert, Source, table
+from overwatch_assets.rules import spark_events as spark
+from overwatch_assets.rules.names import is_secret, scrubbed, spark_properties, without_secrets
+from overwatch_assets.rules.spark_time import date_of, timestamp_of
+
+FILE_GROUP = "struct<filename:string,byCluster:string,byDriverHost:string,bySparkContext:string>"
+
+# Told apart from a payload field, so that no field of a later Spark hides one of ours.
+_OURS = (
+    Column("date", "date", "UTC day of the record's own time, else of the timed record nearest to it in the log."),
+    Column("clusterId", "string", "Cluster: of the log's folder, of the call, of the log's properties, else the log's identity.", nullable=False),
+    Column("SparkContextID", "string", "Spark context: of the log's folder, else application id and attempt.", nullable=False),
+)
+_FILE = (
+    Column("filename", "string", "File that the record was first read from.", bookkeeping=True),
+    Column("filenameGroup", FILE_GROUP, "The file, and its folders by cluster, driver host and Spark context.", bookkeeping=True),
+    Column("filePosition", "bigint", "Byte offset of the line in the decompressed file.", bookkeeping=True),
+    Column("fileLine", "bigint", "Number of the line in the file, from 1.", bookkeeping=True),
+    Column("fileCreateEpochMS", "bigint", "Modification time of the file, epoch ms.", bookkeeping=True),
+    Column("fileCreateTS", "timestamp", "Modification time of the file.", bookkeeping=True),
+    Column("fileCreateDate", "date", "Day of the modification time.", bookkeeping=True),
+    Column("fileSize", "bigint", "Size of the file when it was read, bytes.", bookkeeping=True),
+    Column("lineHash", "bigint", "xxhash64 of the line as it was written; with `lineBytes` the record's identity.", nullable=False),
+    Column("lineBytes", "bigint", "Length of the line, bytes.", nullable=False),
+    Column("droppedProperties", "int", "Properties of this record that were dropped as secrets."),
+    Column("value", "string", "The line as JSON, secret properties cut out."),
+)
+
+
+@table(
+    module_id=1006,
+    module_name="Bronze_SparkEventLogs",
+    rebuild=Insert(tracked="spark_events_processedfiles"),
+    entity=("clusterId", "SparkContextID"),
+    keys=("clusterId", "SparkContextID", "lineHash", "lineBytes"),
+    partition="date",
+    inputs={"spark_event_logs": Source()},
+    side_tables=("spark_events_processedfiles",),
+    columns=(
+        *_OURS,
+        *(
+            Column(spark.field_name(name), scrubbed(kind), doc, nullable=name != "Event")
+            for name, kind, doc in spark.FIELDS
+            if name not in ("executorId", "stageId", "stageAttemptId")
+        ),
+        *(Column(name, "map<string,string>", doc) for name, doc in spark.MAPS),
+        *_FILE,
+    ),
+)
+def spark_events_bronze(spark_event_logs: DataFrame) -> DataFrame:
+    """Every record of the Spark event logs, once, whatever files it came in.
+
+    One row: one distinct line of one log. `Event` is null for a line that is no event; the runner moves those to
+    `quarantine_bronze`.
+    """
+    line = F.col("value")
+    parsed = spark_event_logs.withColumn("_e", F.from_json(line, spark.raw_schema()))
+    event = F.col("_e")
+    streams = event["Event"].startswith(spark.STREAM_PREFIX)
+    timestamp = F.coalesce(event["Timestamp"], F.when(streams, spark.streaming_time(line)))
+    own_time = F.coalesce(spark.own_time(event), timestamp)
+    secrets = _dropped(event)
+    return parsed.select(
+        date_of(F.coalesce(own_time, F.col("near_ms"), F.col("modified_ms"))).alias("date"),
+        F.coalesce(F.col("cluster_id"), F.col("log_id")).alias("clusterId"),
+        F.col("log_id").alias("SparkContextID"),
+        *(_field(event, name, kind, timestamp) for name, kind, _ in spark.FIELDS if name not in _FOLDED),
+        *(spark_properties(event[name]).alias(name) for name, _ in spark.MAPS),
+        F.col("file").alias("filename"),
+        _file_group().alias("filenameGroup"),
+        F.col("pos").alias("filePosition"),
+        F.col("line").alias("fileLine"),
+        F.col("modified_ms").alias("fileCreateEpochMS"),
+        timestamp_of(F.col("modified_ms")).alias("fileCreateTS"),
+        date_of(F.col("modified_ms")).alias("fileCreateDate"),
+        F.col("size").alias("fileSize"),
+        F.xxhash64(line).alias("lineHash"),
+        F.col("nbytes").alias("lineBytes"),
+        secrets.alias("droppedProperties"),
+        F.when(_may_hold_secrets(line), without_secrets(line)).otherwise(line).alias("value"),
+    )
+
+
+_FOLDED = ("executorId", "stageId", "stageAttemptId")
+
+
+def _field(event: SparkColumn, name: str, kind: str, timestamp: SparkColumn) -> SparkColumn:
+    value = event[name]
+    if name == "Timestamp":
+        value = timestamp
+    elif name == "Executor ID":
+        value = F.coalesce(event["Executor ID"], event["executorId"])
+    elif name == "Stage ID":
+        value = F.coalesce(event["Stage ID"], event["Stage Info"]["Stage ID"], event["stageId"])
+    elif name == "Stage Attempt ID":
+        value = F.coalesce(
+            event["Stage Attempt ID"], event["Stage Info"]["Stage Attempt ID"], event["stageAttemptId"]
+        )
+    target = scrubbed(kind)
+    return (value.cast(target) if target != kind else value).alias(spark.field_name(name))
+
+
+def _may_hold_secrets(line: SparkColumn) -> SparkColumn:
+    """Only these events carry properties; a cheap test on the text spares the others the regular expression."""
+    return line.contains('Properties":{') | line.contains('"modifiedConfigs":{') | line.contains('"extraTags":{')
+
+
+def _dropped(event: SparkColumn) -> SparkColumn:
+    """How many properties of the record are secrets."""
+    names = F.array_compact(F.flatten(F.array(*(F.coalesce(F.map_keys(event[n]), F.array().cast("array<string>")) for n, _ in spark.MAPS))))
+    return F.size(F.filter(names, is_secret)).cast("int")
+
+
+def _file_group() -> SparkColumn:
+    """The file's folders, from the end of its path: `<cluster>/eventlog/<host>/<context>/<file>`."""
+    path = F.col("file")
+    context = F.regexp_replace(path, "/[^/]*$", "")
+    host = F.regexp_replace(context, "/[^/]*$", "")
+    cluster = F.regexp_replace(host, "/[^/]*/[^/]*$", "")
+    inside = F.col("in_cluster_folder")
+    return F.struct(
+        path.alias("filename"),
+        F.when(inside, cluster).alias("byCluster"),
+        F.when(inside, host).alias("byDriverHost"),
+        F.when(inside, context).alias("bySparkContext"),
+    )
+

@@ -1,0 +1,1 @@
+"""The deployment file as typed settings: workspaces, engine, secrets."""

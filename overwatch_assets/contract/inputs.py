@@ -1,0 +1,59 @@
+"""What a table reads, and how a change of an input finds the entities to rebuild.
+
+A key is a tuple of the *input's* columns, in the order of the table's ``entity``.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+
+@dataclass(frozen=True)
+class Source:
+    """Something outside the tables: files or an API, read by the reader of this name in ``sources/``."""
+
+
+@dataclass(frozen=True)
+class Events:
+    """Rows of a bronze table: those in the window touch their entity, whose rows of all time are read.
+
+    Attributes:
+        key: the bronze columns that hold the entity.
+        only: per bronze column the values that this table needs; other rows are not read.
+        optional: the table loads without this input.
+    """
+
+    key: tuple[str, ...]
+    only: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    optional: bool = False
+
+
+@dataclass(frozen=True)
+class Linked:
+    """Rows of a derived table, found through its change records, before and after a change.
+
+    Attributes:
+        key: the input's columns that hold this table's entity: its own entity, or its links.
+    """
+
+    key: tuple[str, ...]
+    optional: bool = False
+
+
+@dataclass(frozen=True)
+class AsOf:
+    """A look-up: rows of a derived table that other entities' rows depend on.
+
+    A changed look-up row touches every entity whose stored row used its key, whatever its day (rebuild.md, 3).
+
+    Attributes:
+        key: the input's column (string or array of strings) with the keys under which a row is found.
+        uses: the input's column with the keys that an entity's own row asks for.
+        stored: this table's column that keeps the keys it used.
+    """
+
+    key: str
+    uses: str
+    stored: str
+
+
+Role = Source | Events | Linked | AsOf

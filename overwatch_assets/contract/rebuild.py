@@ -1,0 +1,30 @@
+"""How a load brings a table up to date: one class for each kind of rebuild that `runner/` can do."""
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True)
+class Insert:
+    """Bronze: rows go in by content key and are never deleted, because sources expire.
+
+    Attributes:
+        replaces: a later row of the same key takes the place of the earlier one (as-of-now snapshots).
+        tracked: the source acknowledges what it has read in a tracker table, after the rows are in.
+    """
+
+    replaces: bool = False
+    tracked: str | None = None
+
+
+@dataclass(frozen=True)
+class Fold:
+    """An entity's rows are a function of all its input rows: touched entities are read whole and replaced.
+
+    Attributes:
+        batch_rows: input rows that one commit may cover; None: the load is one commit. Bounds memory for volume tables.
+    """
+
+    batch_rows: int | None = None
+
+
+Rebuild = Insert | Fold

@@ -1,0 +1,210 @@
+"""`Table`, its `Column`s, and the decorator that makes one of a transform."""
+
+import inspect
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from functools import cached_property
+from typing import Literal
+
+from pyspark.sql import DataFrame
+from pyspark.sql import types as T
+
+from overwatch_assets.contract.inputs import AsOf, Events, Linked, Role, Source
+from overwatch_assets.contract.rebuild import Fold, Rebuild
+from overwatch_assets.contract.types import spark_type
+from overwatch_assets.errors import ConfigurationError
+
+Layer = Literal["bronze", "silver", "gold", "state"]
+Transform = Callable[..., DataFrame]
+
+
+@dataclass(frozen=True)
+class Column:
+    """One column: its Spark type as DDL, what it means, where it comes from.
+
+    Attributes:
+        source: ``table.column`` of the upstream that it is copied or renamed from; empty when it is computed.
+        nullable: False: a null is a defect that the contract check reports.
+        bookkeeping: about the load, not about the workspace: not compared between loads.
+    """
+
+    name: str
+    type: str
+    doc: str
+    source: tuple[str, ...] = ()
+    nullable: bool = True
+    bookkeeping: bool = False
+
+
+@dataclass(frozen=True)
+class View:
+    """The consumer view of a gold table: its documented name and columns, in order."""
+
+    name: str
+    columns: tuple[str, ...]
+
+
+ORGANIZATION = Column("organization_id", "string", "Workspace id, the value after `o=` in its URL.", nullable=False)
+META = (
+    Column("workspace_name", "string", "Friendly name of the workspace, from the deployment file."),
+    Column("Pipeline_SnapTS", "timestamp", "The load's `now`, UTC.", nullable=False, bookkeeping=True),
+    Column("Overwatch_RunID", "string", "Id of the run that wrote the row.", nullable=False, bookkeeping=True),
+)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Table:
+    """The contract of one table.
+
+    Attributes:
+        name: physical name, lower case; for a module's table also the transform's name.
+        keys: columns that, with ``organization_id``, name a row.
+        entity: columns whose values name what is rebuilt together; a prefix of meaning, not of order, of ``keys``.
+        links: columns with keys of other entities, written to the change records.
+        partition: the date column that the Delta table is partitioned by, if it grows.
+        inputs: upstream tables and sources by parameter name, with the roles in which each is read.
+    """
+
+    name: str
+    layer: Layer
+    doc: str
+    columns: tuple[Column, ...]
+    keys: tuple[str, ...]
+    module_id: int | None = None
+    module_name: str = ""
+    entity: tuple[str, ...] = ()
+    links: tuple[str, ...] = ()
+    partition: str | None = None
+    z_order: tuple[str, ...] = ()
+    rebuild: Rebuild | None = None
+    inputs: Mapping[str, tuple[Role, ...]] = field(default_factory=dict)
+    side_tables: tuple[str, ...] = ()
+    view: View | None = None
+    version: int = 1
+    transform: Transform | None = None
+
+    def __post_init__(self) -> None:
+        """Check what a typo would break."""
+        names = [column.name for column in self.columns]
+        wrong = [n for n in (*self.keys, *self.entity, *self.links, *self.z_order) if n not in names]
+        if self.partition is not None and self.partition not in names:
+            wrong.append(self.partition)
+        if wrong:
+            raise ConfigurationError(f"{self.name}: {', '.join(wrong)} is not among its columns")
+        lower = [n.lower() for n in names]
+        if len(set(lower)) != len(lower):
+            raise ConfigurationError(f"{self.name}: two columns differ only in case")
+        if self.name != self.name.lower():
+            raise ConfigurationError(f"{self.name}: physical table names are lower case")
+        for upstream, roles in self.inputs.items():
+            for role in roles:
+                if isinstance(role, Events | Linked) and len(role.key) != len(self.entity):
+                    raise ConfigurationError(f"{self.name}: the key of input {upstream} does not match its entity")
+
+    def __call__(self, *frames: DataFrame, **named: DataFrame) -> DataFrame:
+        """The transform: spans and inputs in, the complete rows of the spans out."""
+        if self.transform is None:
+            raise ConfigurationError(f"{self.name} has no transform: it is written by the runner")
+        return self.transform(*frames, **named)
+
+    @cached_property
+    def schema(self) -> T.StructType:
+        """The table's Spark schema: declared order, every field nullable (Delta's portable form)."""
+        return T.StructType([T.StructField(c.name, spark_type(c.type)) for c in self.columns])
+
+    @cached_property
+    def by_name(self) -> Mapping[str, Column]:
+        """Columns by name."""
+        return {column.name: column for column in self.columns}
+
+    @property
+    def compared(self) -> tuple[str, ...]:
+        """Columns that say something about the workspace: what loads in any order must agree on."""
+        return tuple(c.name for c in self.columns if not c.bookkeeping)
+
+    @property
+    def upstreams(self) -> tuple[str, ...]:
+        """Names of the tables that it reads."""
+        return tuple(n for n, roles in self.inputs.items() if not all(isinstance(r, Source) for r in roles))
+
+    @property
+    def required(self) -> tuple[str, ...]:
+        """Upstream tables without which it cannot be loaded."""
+        return tuple(
+            n
+            for n in self.upstreams
+            if not all(isinstance(r, Events | Linked) and r.optional for r in self.inputs[n])
+        )
+
+
+TABLES: dict[str, Table] = {}
+
+
+def register(contract: Table) -> Table:
+    """Put a contract into the registry."""
+    if contract.name in TABLES:
+        raise ConfigurationError(f"two tables are called {contract.name}")
+    TABLES[contract.name] = contract
+    return contract
+
+
+def table(
+    *,
+    module_id: int,
+    module_name: str,
+    columns: tuple[Column, ...],
+    keys: tuple[str, ...],
+    rebuild: Rebuild,
+    inputs: Mapping[str, Role | tuple[Role, ...]],
+    entity: tuple[str, ...] = (),
+    links: tuple[str, ...] = (),
+    partition: str | None = None,
+    z_order: tuple[str, ...] = (),
+    side_tables: tuple[str, ...] = (),
+    view: View | None = None,
+    version: int = 1,
+) -> Callable[[Transform], Table]:
+    """Make the decorated transform a table: its name is the function's, its layer the package's.
+
+    The transform's parameters are ``spans`` (not for bronze) and the inputs, by name.
+
+    Raises:
+        ConfigurationError: parameters and inputs differ, or the contract contradicts itself.
+    """
+
+    def make(transform: Transform) -> Table:
+        name = transform.__name__
+        parameters = [p for p in inspect.signature(transform).parameters if p != "spans"]
+        if parameters != list(inputs):
+            raise ConfigurationError(f"{name}: parameters {parameters} are not the inputs {list(inputs)}")
+        layer = transform.__module__.split(".")[-2]
+        if layer not in ("bronze", "silver", "gold"):
+            raise ConfigurationError(f"{name}: a table lives in bronze/, silver/ or gold/, not in {layer}")
+        if isinstance(rebuild, Fold) and not entity:
+            raise ConfigurationError(f"{name}: a fold needs an entity")
+        return register(
+            Table(
+                name=name,
+                layer=layer,  # type: ignore[arg-type]  # one of the three, checked above
+                doc=inspect.getdoc(transform) or "",
+                columns=(ORGANIZATION, *columns, *META),
+                keys=keys,
+                module_id=module_id,
+                module_name=module_name,
+                entity=entity,
+                links=links,
+                partition=partition,
+                z_order=z_order,
+                rebuild=rebuild,
+                inputs={n: r if isinstance(r, tuple) else (r,) for n, r in inputs.items()},
+                side_tables=side_tables,
+                view=view,
+                version=version,
+                transform=transform,
+            )
+        )
+
+    return make
+
+
+__all__ = ["META", "ORGANIZATION", "TABLES", "AsOf", "Column", "Layer", "Table", "View", "register", "table"]

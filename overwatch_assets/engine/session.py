@@ -1,0 +1,72 @@
+"""Start, lend and stop the Spark Connect session of a load.
+
+Sail is the default: a Spark Connect server in this process, without Java. A JVM Spark with Delta runs beside it, as
+the reference and for growth; any ``sc://`` address is the user's cluster. One client speaks to all of them.
+"""
+
+import os
+from collections.abc import Iterator, Mapping
+from contextlib import ExitStack, contextmanager
+from typing import TYPE_CHECKING, Literal
+
+from overwatch_assets.errors import ConfigurationError
+
+if TYPE_CHECKING:
+    from pyspark.sql import SparkSession
+
+EngineKind = Literal["sail", "spark", "databricks"]
+
+# Read once, when Sail's server starts. Rust's log goes to standard error, which is the command line's screen.
+_SAIL_ENVIRONMENT = {"RUST_LOG": "error"}
+# Sail computes hours, dates and casts in UTC whatever the session says (reference: docs/architecture.md).
+_ALWAYS = {"spark.sql.session.timeZone": "UTC"}
+
+
+@contextmanager
+def session(
+    kind: EngineKind = "sail", *, remote: str | None = None, config: Mapping[str, str] | None = None
+) -> Iterator["SparkSession"]:
+    """A fresh Spark Connect session, stopped with its server at the end.
+
+    Args:
+        kind: which engine. With a ``remote`` nothing is started.
+        remote: an ``sc://`` address.
+        config: Spark settings of the session.
+
+    Raises:
+        ConfigurationError: the engine cannot be started or reached as configured.
+    """
+    with ExitStack() as stack:
+        if remote is not None:
+            address = remote
+        elif kind == "sail":
+            address = stack.enter_context(_sail())
+        elif kind == "spark":
+            from overwatch_assets.engine.jvm import jvm_server  # noqa: PLC0415 - only this engine needs Java
+
+            address = stack.enter_context(jvm_server(config or {}))
+        else:
+            raise ConfigurationError("engine.kind databricks needs engine.remote, an sc:// address with its cluster id")
+        from pyspark.sql import SparkSession  # noqa: PLC0415 - a second of imports that --help does not need
+
+        spark = SparkSession.builder.remote(address).create()  # getOrCreate would lend a session that has ended
+        stack.callback(spark.stop)
+        runtime = {n: v for n, v in (config or {}).items() if kind != "spark" or n.startswith("spark.sql.")}
+        for name, value in {**runtime, **_ALWAYS}.items():
+            spark.conf.set(name, value)
+        yield spark
+
+
+@contextmanager
+def _sail() -> Iterator[str]:
+    for name, value in _SAIL_ENVIRONMENT.items():
+        os.environ.setdefault(name, value)
+    from pysail.spark import SparkConnectServer  # noqa: PLC0415 - loads a library of 150 MB
+
+    server = SparkConnectServer("127.0.0.1", 0)
+    server.start(background=True)
+    host, port = server.listening_address
+    try:
+        yield f"sc://{host}:{port}"
+    finally:
+        server.stop()

@@ -1,0 +1,1 @@
+"""What people query: Overwatch's dimensions and facts."""

@@ -1,0 +1,70 @@
+"""What the Spark gold tables share: silver's rows under the names that people query (gold.md, 3.2)."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+from pyspark.sql import Column as SparkColumn
+from pyspark.sql import functions as F
+
+from overwatch_assets.contract import Column, Table
+from overwatch_assets.rules.spark_time import timestamp_of
+
+KEY = ("cluster_id", "spark_context_id")
+
+
+@dataclass(frozen=True)
+class Renamed:
+    """A gold column that is a silver column under another name."""
+
+    name: str
+    silver: str
+    doc: str
+    nullable: bool = True
+
+
+COMMON = (
+    Renamed("spark_context_id", "SparkContextID", "Spark context.", nullable=False),
+    Renamed("cluster_id", "clusterId", "Cluster.", nullable=False),
+    Renamed("unixTimeMS", "startTimestamp", "Start, epoch ms; null: the start event was never seen."),
+    Renamed("date", "startDate", "UTC day of the start, else of the end."),
+)
+_FILES = (
+    Renamed("event_log_start", "startFilenameGroup", "File of the start event."),
+    Renamed("event_log_end", "endFilenameGroup", "File of the end event; null while it is open."),
+)
+
+
+def contract_of(silver: Table, renamed: Iterable[Renamed]) -> tuple[Column, ...]:
+    """Columns of a gold table: the common ones, and those renamed from its silver table, with their types."""
+    columns = [_column(silver, r) for r in (*COMMON, *renamed)]
+    stamp = Column("timestamp", "timestamp", "Start, UTC.")
+    return (*columns, stamp, *(_column(silver, r) for r in _FILES))
+
+
+def _column(silver: Table, renamed: Renamed) -> Column:
+    source = silver.by_name[renamed.silver]
+    return Column(
+        renamed.name,
+        source.type,
+        renamed.doc,
+        source=(f"{silver.name}.{renamed.silver}",),
+        nullable=renamed.nullable,
+        bookkeeping=source.bookkeeping,
+    )
+
+
+def values_of(renamed: Iterable[Renamed]) -> list[SparkColumn]:
+    """The renamed columns' values."""
+    return [F.col(r.silver).alias(r.name) for r in renamed]
+
+
+def common_values() -> list[SparkColumn]:
+    """Values of the common columns."""
+    return [*values_of((*COMMON, *_FILES)), timestamp_of(F.col("startTimestamp")).alias("timestamp")]
+
+
+def view_columns(*first: str, at_end: Iterable[str]) -> tuple[str, ...]:
+    """Columns of a view, in the documented order."""
+    head = ("organization_id", "workspace_name", "spark_context_id", *first, "cluster_id")
+    return (*head, "unixTimeMS", "timestamp", "date", *at_end, "event_log_start", "event_log_end")
+

@@ -1,0 +1,62 @@
+"""What every kind of rebuild needs of one load."""
+
+import datetime as dt
+from collections import Counter
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+from pyspark.sql import DataFrame
+from pyspark.sql import functions as F
+
+from overwatch_assets.config.deployment import Workspace
+from overwatch_assets.contract.registry import tables
+from overwatch_assets.contract.table import Table
+from overwatch_assets.runner.changes import Changes
+from overwatch_assets.runner.window import Window
+from overwatch_assets.storage.lease import Lease
+from overwatch_assets.storage.tables import TableStore
+
+Progress = Callable[[str, int, int], None]
+
+
+def silent(_what: str, _done: int, _total: int) -> None:
+    """Report progress to nobody."""
+
+
+@dataclass
+class Load:
+    """One load: a table, a window, and the tools to bring the one up to date for the other.
+
+    Attributes:
+        counts: rows inserted, updated, deleted, quarantined, and whatever else the load counted.
+        inputs_read: per input the highest change record that was read.
+    """
+
+    table: Table
+    window: Window
+    workspace: Workspace
+    store: TableStore
+    changes: Changes
+    lease: Lease
+    now: dt.datetime
+    run_id: str
+    progress: Progress = silent
+    counts: Counter[str] = field(default_factory=Counter)
+    inputs_read: dict[str, int] = field(default_factory=dict)
+
+    def finish(self, rows: DataFrame) -> DataFrame:
+        """A transform's rows with the columns that every table has, in declared order and types."""
+        meta = {
+            "organization_id": F.lit(self.workspace.workspace_id),
+            "workspace_name": F.lit(self.workspace.workspace_name),
+            "Pipeline_SnapTS": F.timestamp_millis(F.lit(round(self.now.timestamp() * 1000))),
+            "Overwatch_RunID": F.lit(self.run_id),
+        }
+        have = [c for c in rows.columns if c not in meta]
+        return self.store.conform(
+            self.table, rows.select(*have, *(value.alias(name) for name, value in meta.items()))
+        )
+
+    def upstream(self, name: str) -> Table:
+        """Contract of an input."""
+        return tables()[name]

@@ -1,0 +1,152 @@
+"""Compare new rows with stored ones; record what changed, then write only that, in one MERGE (rebuild.md, 1.2 and 1.5)."""
+
+from collections.abc import Callable, Iterable
+
+import pyarrow as pa
+import pyarrow.compute as pc
+from pyspark.sql import Column, DataFrame
+from pyspark.sql import functions as F
+
+from overwatch_assets.contract.table import Table
+from overwatch_assets.errors import StorageError
+from overwatch_assets.runner.changes import Keys, day_window
+from overwatch_assets.runner.context import Load
+from overwatch_assets.runner.window import Window
+from overwatch_assets.storage.tables import TOMBSTONE
+
+_ID = "_id"
+
+
+def row_id(table: Table) -> Column:
+    """Text that two rows share when they are the same row: keys and partition, nulls included."""
+    names = dict.fromkeys([*table.keys, *([table.partition] if table.partition else [])])
+    return F.to_json(F.struct(*(F.col(n) for n in names)))
+
+
+def _content(table: Table) -> Column:
+    """Hash of what a row says. Through JSON, because nulls, maps and nested values must all count."""
+    return F.xxhash64(F.to_json(F.struct(*(F.col(n) for n in table.compared))))
+
+
+def _sided(load: Load, rows: DataFrame, side: int) -> DataFrame:
+    table = load.table
+    extra = dict.fromkeys([*table.entity, *table.links, *([table.partition] if table.partition else [])])
+    return rows.select(
+        row_id(table).alias(_ID),
+        _content(table).alias("_content"),
+        F.lit(side).alias("_side"),
+        *(F.col(n).alias(f"_c_{n}") for n in extra),
+    )
+
+
+def compare(load: Load, new: DataFrame, stored: DataFrame) -> pa.Table:
+    """Rows that differ: their id, whether they are new and were stored, partition, entity and links of both images.
+
+    Raises:
+        StorageError: the transform returned two rows with one key.
+    """
+    both = _sided(load, new, 1).unionByName(_sided(load, stored, 0))
+    carried = [n for n in both.columns if n.startswith("_c_")]
+
+    def of(side: int, column: str) -> Column:
+        return F.when(F.col("_side") == side, F.col(column))
+
+    folded = both.groupBy(_ID).agg(
+        F.sum("_side").alias("_news"),
+        F.max(of(1, "_content")).alias("_new"),
+        F.max(of(0, "_content")).alias("_old"),
+        *(F.first(of(side, c), ignorenulls=True).alias(f"{c}_{side}") for c in carried for side in (0, 1)),
+    )
+    changed = load.store.arrow(
+        folded.where(~F.col("_new").eqNullSafe(F.col("_old")) | (F.col("_news") > 1)).drop("_content")
+    )
+    twice = [i for i, n in zip(changed.column(_ID).to_pylist(), changed.column("_news").to_pylist(), strict=True) if n > 1]
+    if twice:
+        raise StorageError(f"{load.table.name}: {len(twice)} keys have several rows, {twice[0]} among them")
+    return changed
+
+
+def records(load: Load, changed: pa.Table, window: Window) -> Iterable[tuple[Window, Keys]]:
+    """Change records of compared rows: one of the row before, one of the row after."""
+    names = dict.fromkeys([*load.table.entity, *load.table.links])
+    for row in changed.to_pylist():
+        for side, present in ((0, row["_old"] is not None), (1, row["_new"] is not None)):
+            if present:
+                yield window, {n: as_text(row[f"_c_{n}_{side}"]) for n in names}
+
+
+def as_text(value: object) -> tuple[str, ...]:
+    """A key's values as change records hold them."""
+    if value is None:
+        return ()
+    if isinstance(value, list):
+        return tuple(str(v) for v in value if v is not None)
+    return (str(value),)
+
+
+def write_difference(
+    load: Load,
+    new: Callable[[], DataFrame],
+    stored: Callable[[], DataFrame],
+    *,
+    delete: bool = True,
+    update: bool = True,
+    by_day: bool = False,
+) -> int:
+    """Bring the stored rows to what the new ones say, and return how many rows were written.
+
+    Args:
+        load: the load.
+        new: the complete rows of what is rebuilt.
+        stored: the rows that stand for it now.
+        delete: remove stored rows that are not among the new ones.
+        update: rewrite stored rows that differ.
+        by_day: record the days that gained rows (bronze), not the load's window.
+    """
+    table, store = load.table, load.store
+    changed = compare(load, new(), stored())
+    rows = changed.to_pylist()
+    if not update:
+        rows = [r for r in rows if r["_old"] is None]
+    if not delete:
+        rows = [r for r in rows if r["_new"] is not None]
+    if not rows:
+        return 0
+    kept = changed.filter(pc.is_in(changed.column(_ID), pa.array([r[_ID] for r in rows])))
+    partition = table.partition
+    dates = None
+    if partition is not None:
+        dates = {r[f"_c_{partition}_{side}"] for r in rows for side in (0, 1) if r[("_old", "_new")[side]] is not None}
+    load.lease.check()
+    if by_day:
+        days = {r[f"_c_{partition}_1"] for r in rows}
+        load.changes.append(table, [(day_window(d), {}) for d in sorted(days)])
+    else:
+        load.changes.append(table, records(load, kept, load.window))
+    born = kept.filter(pc.is_valid(kept.column("_new"))).select([_ID])
+    dead = kept.filter(pc.is_null(kept.column("_new"))).select([_ID])
+
+    def difference() -> DataFrame:
+        parts = []
+        if born.num_rows:
+            fresh = new()
+            parts.append(
+                fresh.withColumn(_ID, row_id(table))
+                .join(store.spark.createDataFrame(born), _ID, "leftsemi")
+                .select(*fresh.columns, F.lit(False).alias(TOMBSTONE))  # noqa: FBT003 - a literal
+            )
+        if dead.num_rows:
+            old = stored()
+            parts.append(
+                old.withColumn(_ID, row_id(table))
+                .join(store.spark.createDataFrame(dead), _ID, "leftsemi")
+                .select(*old.columns, F.lit(True).alias(TOMBSTONE))  # noqa: FBT003
+            )
+        return parts[0] if len(parts) == 1 else parts[0].unionByName(parts[1])
+
+    load.lease.check()
+    store.merge(table, difference, dates=dates)
+    load.counts["inserted"] += sum(r["_old"] is None for r in rows)
+    load.counts["updated"] += sum(r["_old"] is not None and r["_new"] is not None for r in rows)
+    load.counts["deleted"] += sum(r["_new"] is None for r in rows)
+    return len(rows)

@@ -1,0 +1,290 @@
+"""Fold: read touched entities whole, and replace their rows (rebuild.md, 1)."""
+
+import datetime as dt
+from collections.abc import Callable, Iterator, Sequence
+
+import pyarrow as pa
+import pyarrow.compute as pc
+from pyspark.sql import DataFrame
+from pyspark.sql import functions as F
+from pyspark.sql import types as T
+
+from overwatch_assets.contract.inputs import AsOf, Events, Linked
+from overwatch_assets.contract.rebuild import Fold
+from overwatch_assets.contract.table import Table
+from overwatch_assets.runner.context import Load
+from overwatch_assets.runner.difference import as_text, write_difference
+from overwatch_assets.storage.tables import is_any
+
+_COUNT = "_n"
+_FEW = 64
+
+
+def fold(load: Load) -> None:
+    """Rebuild the entities that the load's window touches."""
+    assert isinstance(load.table.rebuild, Fold)  # noqa: S101 - tells mypy
+    touched = _touched(load)
+    load.counts["entities"] += touched.num_rows
+    if touched.num_rows == 0:
+        return
+    stored = _stored_entities(load, touched)
+    known = touched.filter(_among(touched, stored)) if stored.num_rows else touched.slice(0, 0)
+    fresh = touched.filter(pc.invert(_among(touched, stored))) if stored.num_rows else touched
+    reader = _Reader(load, touched)
+    limit = load.table.rebuild.batch_rows
+    if limit is not None and pc.max(touched.column(_COUNT)).as_py() == 0:
+        counts = reader.counts(touched)
+        known, fresh = (_with_counts(part, counts) for part in (known, fresh))
+    done, total = 0, touched.num_rows
+    for batch in _batches(fresh, limit):
+        _append(load, batch, reader)
+        done += batch.num_rows
+        load.progress(load.table.name, done, total)
+    for batch in _batches(known, limit):
+        _replace(load, batch, reader)
+        done += batch.num_rows
+        load.progress(load.table.name, done, total)
+
+
+def _append(load: Load, batch: pa.Table, reader: "_Reader") -> None:
+    """Entities with nothing stored: no comparison, no MERGE."""
+    table, store = load.table, load.store
+
+    def rows() -> DataFrame:
+        return load.finish(table(*reader.inputs(batch)))
+
+    load.lease.check()
+    names = dict.fromkeys([*table.entity, *table.links])
+    if table.links:
+        found = store.arrow(rows().select(*names)).to_pylist()
+    else:
+        found = batch.select(list(table.entity)).to_pylist()
+    load.changes.append(table, [(load.window, {n: as_text(r[n]) for n in names}) for r in found])
+    load.lease.check()
+    store.append(table, rows)
+    load.counts["appended entities"] += batch.num_rows
+
+
+def _replace(load: Load, batch: pa.Table, reader: "_Reader") -> None:
+    """Entities with stored rows: compare, and write the difference."""
+    table, store = load.table, load.store
+    write_difference(
+        load,
+        lambda: load.finish(table(*reader.inputs(batch))),
+        lambda: _of(store.read(table), table.entity, batch, table, store.spark.createDataFrame),
+    )
+
+
+class _Reader:
+    """Reads a batch's inputs, pruned to the partitions in which its entities have rows."""
+
+    def __init__(self, load: Load, touched: pa.Table) -> None:
+        self.load = load
+        self.touched = touched
+        self.days = {
+            name: self._days(load.upstream(name), role)
+            for name, roles in load.table.inputs.items()
+            for role in roles
+            if isinstance(role, Events)
+        }
+
+    def _days(self, upstream: Table, role: Events) -> list[dt.date] | None:
+        """The days on which the touched entities have events; None: not known, read all."""
+        if not upstream.entity or not set(upstream.entity) <= set(role.key):
+            return None
+        position = [role.key.index(c) for c in upstream.entity]
+        entities = self.touched.select([self.load.table.entity[p] for p in position]).rename_columns(
+            list(upstream.entity)
+        )
+        days = self.load.changes.days(upstream, entities)
+        return sorted(days | set(self.load.window.days))
+
+    def inputs(self, batch: pa.Table) -> list[DataFrame]:
+        """Spans, then the inputs in the contract's order."""
+        load = self.load
+        spans = load.store.spark.createDataFrame(batch.select(list(load.table.entity)))
+        return [spans, *(self._input(name, batch) for name in load.table.inputs)]
+
+    def _input(self, name: str, batch: pa.Table) -> DataFrame:
+        load = self.load
+        upstream = load.upstream(name)
+        frame = load.store.read(upstream)
+        parts: list[DataFrame] = []
+        for role in load.table.inputs[name]:
+            if isinstance(role, Events):
+                parts.append(self._of(self._events(name, frame, role), role.key, batch, upstream))
+            elif isinstance(role, Linked):
+                parts.append(self._of(frame, role.key, batch, upstream))
+            elif isinstance(role, AsOf):
+                parts.append(_looked_up(load, frame, role, parts[0]))
+        return parts[0] if len(parts) == 1 else parts[0].unionByName(parts[1]).dropDuplicates(["organization_id", *upstream.keys])
+
+    def _events(self, name: str, frame: DataFrame, role: Events) -> DataFrame:
+        days = self.days[name]
+        if days is not None:
+            frame = frame.where(is_any(F.col(self.load.upstream(name).partition or ""), days))
+        return _only(frame, role)
+
+    def _of(self, frame: DataFrame, key: Sequence[str], batch: pa.Table, upstream: Table) -> DataFrame:
+        return _of(frame, key, batch, self.load.table, self.load.store.spark.createDataFrame)
+
+    def counts(self, touched: pa.Table) -> pa.Table:
+        """Rows of the first input per entity."""
+        load = self.load
+        name, roles = next(iter(load.table.inputs.items()))
+        role = roles[0]
+        assert isinstance(role, Events | Linked)  # noqa: S101 - tells mypy
+        rows = self._of(load.store.read(load.upstream(name)), role.key, touched, load.upstream(name))
+        pairs = zip(role.key, load.table.entity, strict=True)
+        return load.store.arrow(
+            rows.groupBy(*(F.col(k).alias(e) for k, e in pairs)).agg(F.count(F.lit(1)).alias(_COUNT))
+        )
+
+
+def _only(frame: DataFrame, role: Events) -> DataFrame:
+    for column, values in role.only.items():
+        frame = frame.where(F.col(column).isin(list(values)))
+    return frame
+
+
+def _touched(load: Load) -> pa.Table:
+    """Entities to rebuild, with the number of their events in the window where that is known (else 0)."""
+    table, store = load.table, load.store
+    kinds = {n: table.by_name[n].type for n in table.entity}
+    found: list[pa.Table] = []
+    for name, roles in table.inputs.items():
+        upstream = load.upstream(name)
+        load.inputs_read[name] = load.changes.seen(upstream, load.window)
+        for role in roles:
+            if isinstance(role, Events):
+                frame = _only(store.read(upstream), role).where(is_any(F.col(upstream.partition or ""), load.window.days))
+                keys = [F.col(k).cast(kinds[e]).alias(e) for k, e in zip(role.key, table.entity, strict=True)]
+                found.append(
+                    store.arrow(frame.groupBy(*keys).agg(F.count(F.lit(1)).alias(_COUNT)))
+                )
+            elif load.inputs_read[name] == 0:
+                continue
+            elif isinstance(role, Linked):
+                changed = load.changes.keys(upstream, load.window, role.key)
+                found.append(
+                    store.arrow(
+                        changed.select(
+                            *(F.col(k).cast(kinds[e]).alias(e) for k, e in zip(role.key, table.entity, strict=True)),
+                            F.lit(0).cast("bigint").alias(_COUNT),
+                        )
+                    )
+                )
+            elif isinstance(role, AsOf) and store.exists(table):
+                changed_keys = load.changes.keys(upstream, load.window, (role.key,))
+                uses = store.read(table).select(*table.entity, F.explode(role.stored).alias(role.key))
+                found.append(
+                    store.arrow(
+                        uses.join(changed_keys, role.key, "leftsemi")
+                        .select(*table.entity, F.lit(0).cast("bigint").alias(_COUNT))
+                        .distinct()
+                    )
+                )
+    if not found:
+        return pa.table({n: pa.array([], pa.string()) for n in (*table.entity, _COUNT)})
+    whole = pa.concat_tables([f.cast(_plain(found[0].schema)) for f in found])
+    whole = whole.filter(_complete(whole, table.entity))
+    summed = whole.group_by(list(table.entity)).aggregate([(_COUNT, "sum")])
+    return summed.rename_columns([n.removesuffix("_sum") for n in summed.column_names]).sort_by(
+        [(n, "ascending") for n in table.entity]
+    )
+
+
+def _plain(schema: pa.Schema) -> pa.Schema:
+    return pa.schema([pa.field(f.name, pa.string() if pa.types.is_large_string(f.type) else f.type) for f in schema])
+
+
+def _complete(rows: pa.Table, names: Sequence[str]) -> pa.Array:
+    """Rows whose entity has no null: a record without its id belongs to nothing."""
+    mask = pc.is_valid(rows.column(names[0]))
+    for name in names[1:]:
+        mask = pc.and_(mask, pc.is_valid(rows.column(name)))
+    return mask
+
+
+def _stored_entities(load: Load, touched: pa.Table) -> pa.Table:
+    """Those of the touched entities that have stored rows."""
+    table, store = load.table, load.store
+    if not store.exists(table) or store.version(table) == 0:
+        return touched.slice(0, 0).select(list(table.entity))
+    rows = store.read(table).select(*table.entity).where(_near(table.entity, touched, table)).distinct()
+    return store.arrow(rows).cast(touched.select(list(table.entity)).schema)
+
+
+def _among(rows: pa.Table, others: pa.Table) -> pa.Array:
+    """Which rows' entities are among the others."""
+    names = others.column_names
+    marked = others.append_column("_hit", pa.array([True] * others.num_rows))
+    numbered = rows.select(names).append_column("_at", pa.array(range(rows.num_rows)))
+    joined = numbered.join(marked, names, join_type="left outer").sort_by("_at")
+    return pc.fill_null(joined.column("_hit"), False)  # noqa: FBT003 - a value
+
+
+def _with_counts(rows: pa.Table, counts: pa.Table) -> pa.Table:
+    names = [n for n in rows.column_names if n != _COUNT]
+    joined = rows.select(names).join(counts.cast(rows.select([*names, _COUNT]).schema), names, join_type="left outer")
+    filled = pc.fill_null(joined.column(_COUNT), 0)
+    return joined.set_column(joined.column_names.index(_COUNT), _COUNT, filled).sort_by([(n, "ascending") for n in names])
+
+
+def _batches(entities: pa.Table, limit: int | None) -> Iterator[pa.Table]:
+    """Runs of entities with at most ``limit`` rows together (one entity is never cut)."""
+    if entities.num_rows == 0:
+        return
+    if limit is None:
+        yield entities
+        return
+    start, rows = 0, 0
+    for at, count in enumerate(entities.column(_COUNT).to_pylist()):
+        if at > start and rows + count > limit:
+            yield entities.slice(start, at - start)
+            start, rows = at, 0
+        rows += count
+    yield entities.slice(start)
+
+
+def _near(key: Sequence[str], entities: pa.Table, table: Table):  # type: ignore[no-untyped-def]  # noqa: ANN202
+    """A predicate on plain columns that all wanted rows satisfy, for the engine to skip files by."""
+    condition = F.lit(True)  # noqa: FBT003 - a literal
+    for column, name in zip(key, table.entity, strict=True):
+        values = entities.column(name)
+        distinct = pc.unique(values)
+        if len(distinct) <= _FEW:
+            condition = condition & F.col(column).isin(distinct.to_pylist())
+        elif pa.types.is_integer(values.type):
+            span = pc.min_max(values).as_py()
+            condition = condition & F.col(column).between(span["min"], span["max"])
+    return condition
+
+
+def _of(
+    frame: DataFrame,
+    key: Sequence[str],
+    entities: pa.Table,
+    table: Table,
+    make: Callable[[pa.Table], DataFrame],
+) -> DataFrame:
+    """The frame's rows of some entities."""
+    near = frame.where(_near(key, entities, table))
+    if len(key) == 1 and entities.num_rows <= _FEW:
+        return near
+    wanted = make(entities.select(list(table.entity)).rename_columns([f"_k{n}" for n in range(len(key))]))
+    match = [F.col(k) == F.col(f"_k{n}") for n, k in enumerate(key)]
+    return near.join(wanted, match, "leftsemi")
+
+
+def _looked_up(load: Load, frame: DataFrame, role: AsOf, own: DataFrame) -> DataFrame:
+    """Rows of all time that serve the keys which the entities' own rows ask for."""
+    asked = load.store.arrow(own.select(F.explode(role.uses).alias("k")).distinct()).column("k").to_pylist()
+    if not asked:
+        return frame.where(F.lit(False))  # noqa: FBT003 - a literal
+    listed = F.array(*(F.lit(k) for k in sorted(asked))) if len(asked) <= _FEW else None
+    if listed is not None:
+        return frame.where(F.arrays_overlap(role.key, listed))
+    wanted = load.store.frame([(k,) for k in sorted(asked)], T.StructType([T.StructField("_k", T.StringType())]))
+    serving = frame.select(*frame.columns, F.explode(role.key).alias("_k")).join(wanted, "_k", "leftsemi")
+    return serving.drop("_k")

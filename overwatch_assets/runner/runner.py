@@ -1,0 +1,212 @@
+"""Load a table of a workspace for a window, and say so in `pipeline_report`."""
+
+import datetime as dt
+import json
+import logging
+import time
+import uuid
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, field
+
+from overwatch_assets import __version__
+from overwatch_assets.config.deployment import Workspace
+from overwatch_assets.contract.rebuild import Fold, Insert
+from overwatch_assets.contract.registry import tables
+from overwatch_assets.contract.table import Table
+from overwatch_assets.errors import IneligibleError, OverwatchError
+from overwatch_assets.runner.changes import Changes
+from overwatch_assets.runner.context import Load, Progress, silent
+from overwatch_assets.runner.fold import fold
+from overwatch_assets.runner.insert import insert
+from overwatch_assets.runner.report import (
+    EMPTY,
+    FAILED,
+    INELIGIBLE,
+    SUCCESS,
+    Loaded,
+    append_report,
+    effective,
+    read_report,
+)
+from overwatch_assets.runner.tracked import load_event_logs
+from overwatch_assets.runner.window import Window, covers, to_ms, windows_of
+from overwatch_assets.sources.registry import Sources
+from overwatch_assets.storage.lease import lease
+from overwatch_assets.storage.tables import TableStore
+
+logger = logging.getLogger(__name__)
+
+_NO_ROWS = ("inserted", "updated", "deleted", "appended entities")
+
+
+@dataclass(frozen=True)
+class Result:
+    """What one load did.
+
+    Attributes:
+        status: as in `pipeline_report`.
+        counts: rows inserted, updated, deleted, quarantined; entities touched; whatever else the load counted.
+        seconds: how long it took.
+    """
+
+    table: str
+    window: Window
+    status: str
+    counts: dict[str, int]
+    seconds: float
+
+
+@dataclass
+class Runner:
+    """Loads the tables of one workspace as of one `now`.
+
+    Attributes:
+        workspace: the workspace.
+        store: its tables.
+        sources: readers of what is outside the tables.
+        now: the clock; nothing below reads another.
+        run_id: Overwatch_RunID of everything that is written.
+        progress: told (table, done, total) while a load runs.
+    """
+
+    workspace: Workspace
+    store: TableStore
+    sources: Sources
+    now: dt.datetime
+    run_id: str = field(default_factory=lambda: uuid.uuid4().hex)
+    progress: Progress = silent
+
+    def windows(self, days: Iterable[dt.date]) -> list[Window]:
+        """Days as contiguous windows, split at the workspace's ``max_days``, cut at `now` and its primordial date."""
+        own = [d for d in days if d >= self.workspace.primordial_date]
+        return list(windows_of(own, now_ms=to_ms(self.now), max_days=self.workspace.max_days))
+
+    def load(self, table: Table, window: Window) -> Result:
+        """Bring a table up to date for a window, holding the workspace's lease.
+
+        Raises:
+            IneligibleError: a required upstream table has not been loaded for the window.
+            LeaseError: another process is loading the workspace.
+            OverwatchError: the load failed; what it had committed stays, and loading again ends in the right rows.
+        """
+        began = time.monotonic()
+        with lease(self.store.location) as held:
+            load = Load(
+                table=table,
+                window=window,
+                workspace=self.workspace,
+                store=self.store,
+                changes=Changes(self.store, self.workspace.workspace_name, self.now, self.run_id),
+                lease=held,
+                now=self.now,
+                run_id=self.run_id,
+                progress=self.progress,
+            )
+            started_ms = time.time_ns() // 1_000_000
+            before = self.store.version(table)
+            report = self._report_of(table)
+            try:
+                self._require_upstreams(table, window, report)
+                for name in (table.name, *table.side_tables):
+                    self.store.ensure(tables()[name])
+                empty = self._run(load)
+            except IneligibleError as error:
+                self._report(load, f"{INELIGIBLE}: {error}", started_ms, before)
+                raise
+            except BaseException as error:
+                if isinstance(error, Exception):
+                    self._report(load, f"{FAILED} --> {type(error).__name__}: {error}"[:4000], started_ms, before)
+                raise
+            changed = any(load.counts[name] for name in _NO_ROWS)
+            status = f"{EMPTY}: {empty}" if empty and not changed else SUCCESS
+            self._report(load, status, started_ms, before)
+        result = Result(table.name, window, status, dict(load.counts), time.monotonic() - began)
+        logger.info("%s %s %s: %s %s", self.workspace.workspace_id, table.name, window, status, result.counts)
+        return result
+
+    def load_all(self, wanted: Iterable[Table], days: Iterable[dt.date]) -> Iterator[Result]:
+        """Load several tables, upstreams first, for some days."""
+        days = list(days)
+        for table in wanted:
+            for window in self.windows(days):
+                yield self.load(table, window)
+
+    def _run(self, load: Load) -> str:
+        """Do the load; return why there was nothing to do, or an empty text."""
+        table = load.table
+        if isinstance(table.rebuild, Fold):
+            fold(load)
+            return "" if load.counts["entities"] else "no new data"
+        assert isinstance(table.rebuild, Insert)  # noqa: S101 - the other kind of rebuild
+        if table.rebuild.tracked:
+            prefixes = self.sources.event_log_prefixes(load)
+            if not prefixes:
+                return "no cluster-log prefix: the clusters declare none, and cluster_log_prefixes is not set"
+            return load_event_logs(
+                load, prefixes, cluster_id=self.sources.default_cluster_id, cores=self.sources.cores
+            )
+        (source,) = table.inputs
+        reading = self.sources.read(source, load)
+        insert(load, reading)
+        return reading.empty
+
+    def _report_of(self, table: Table) -> list[Loaded]:
+        upstreams = [tables()[name] for name in table.required]
+        return read_report(self.store, {t.module_id for t in (table, *upstreams) if t.module_id is not None})
+
+    def _require_upstreams(self, table: Table, window: Window, report: list[Loaded]) -> None:
+        """Refuse to load from an upstream that has not been loaded for the window, or last failed there."""
+        missing = []
+        for name in table.required:
+            module_id = tables()[name].module_id
+            assert module_id is not None  # noqa: S101 - only modules are upstreams
+            if not covers(effective(report, module_id), window):
+                missing.append(f"{name} is not loaded for {window}")
+                continue
+            latest = [r for r in report if r.module_id == module_id and _meets(r.window, window)][-1:]
+            if latest and not latest[0].is_effective:
+                missing.append(f"the last load of {name} for {window} was {latest[0].status.split(':')[0]}")
+        if missing:
+            raise IneligibleError(
+                f"{table.name} of workspace {self.workspace.workspace_id}: {'; '.join(missing)}. Load that first"
+            )
+
+    def _report(self, load: Load, status: str, started_ms: int, before: int | None) -> None:
+        failed, empty = status.startswith((FAILED, INELIGIBLE)), status.startswith(EMPTY)
+        ended_ms = time.time_ns() // 1_000_000
+        settings = self.workspace.model_dump(mode="json")
+        append_report(
+            self.store,
+            [
+                (
+                    self.workspace.workspace_id,
+                    load.table.module_id,
+                    load.table.module_name,
+                    self.workspace.primordial_date.isoformat(),
+                    0 if failed else started_ms,
+                    0 if failed else started_ms if empty else ended_ms,
+                    load.window.from_ms,
+                    load.window.until_ms,
+                    status,
+                    {k: str(v) for k, v in sorted(load.counts.items())},
+                    0,
+                    168,
+                    json.dumps(settings, sort_keys=True),
+                    {"packageVersion": __version__, "targetDatabaseLocation": self.store.location.root},
+                    True,
+                    before,
+                    self.store.version(load.table),
+                    dict(load.inputs_read),
+                    self.workspace.workspace_name,
+                    self.now,
+                    self.run_id,
+                )
+            ],
+        )
+
+
+def _meets(a: Window, b: Window) -> bool:
+    return a.from_ms < b.until_ms and b.from_ms < a.until_ms
+
+
+__all__ = ["OverwatchError", "Result", "Runner"]

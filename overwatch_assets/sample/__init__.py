@@ -1,0 +1,1 @@
+"""A sample workspace: its story, its API server, its logs."""

@@ -1,0 +1,1 @@
+"""Records joined to things: starts with ends, definitions with their history."""

@@ -1,0 +1,1 @@
+"""What is read: workspace REST API, audit logs, cluster logs."""

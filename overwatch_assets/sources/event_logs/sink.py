@@ -1,0 +1,56 @@
+"""The reader's side channel: what is not a row of bronze, written by the tasks that read, collected by the load.
+
+Where a range ended and which lines were no text is known to the reading task alone, which may run on another machine;
+it leaves them as small Arrow files beside the tables.
+"""
+
+import hashlib
+from collections.abc import Callable, Iterable, Iterator
+
+import fsspec
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from overwatch_assets.sources.event_logs.codecs import Codec
+from overwatch_assets.sources.event_logs.reader import LINES, Range, read_range
+from overwatch_assets.storage.location import Location
+
+
+def read_into_sink(sink: str) -> Callable[[Iterable[pa.RecordBatch]], Iterator[pa.RecordBatch]]:
+    """A function for `mapInArrow` over `RANGES`: yields lines, and leaves everything else under ``sink``."""
+
+    def read(batches: Iterable[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
+        for batch in batches:
+            for row in batch.to_pylist():
+                part = Range(**{**row, "codec": Codec(row["codec"])})
+                yield from _lines_of(part, sink)
+
+    return read
+
+
+def _lines_of(part: Range, sink: str) -> Iterator[pa.RecordBatch]:
+    aside: list[pa.RecordBatch] = []
+    for lines in read_range(part):
+        good = pc.and_(pc.equal(lines.column("kind"), "line"), pc.is_valid(lines.column("value")))
+        if pc.all(good).as_py():
+            yield lines
+            continue
+        aside.append(lines.filter(pc.invert(good)))
+        kept = lines.filter(good)
+        if kept.num_rows:
+            yield kept
+    name = hashlib.blake2b(f"{part.tracked_path}@{part.start}".encode(), digest_size=12).hexdigest()
+    with fsspec.open(f"{sink}/{name}.arrow", "wb", auto_mkdir=True) as file, pa.ipc.new_stream(file, LINES) as writer:
+        for batch in aside:
+            writer.write_batch(batch)
+
+
+def ends_of(location: Location, sink: str) -> pa.Table:
+    """All that the readers left under ``sink``."""
+    folder = location.key(*sink.rsplit("/", 2)[1:])
+    tables = []
+    location.fs.invalidate_cache()
+    for path in sorted(location.fs.ls(folder, detail=False)):
+        with location.fs.open(path, "rb") as file, pa.ipc.open_stream(file) as reader:
+            tables.append(reader.read_all())
+    return pa.concat_tables(tables) if tables else LINES.empty_table()

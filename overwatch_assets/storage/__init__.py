@@ -1,0 +1,1 @@
+"""The only place that reads and writes tables: Delta at paths, behind guards that hold on every engine."""

@@ -1,0 +1,24 @@
+"""SQL text for the few statements that have no DataFrame call, with every literal escaped in one place."""
+
+import datetime as dt
+from collections.abc import Iterable
+
+
+def name(identifier: str) -> str:
+    """A quoted identifier or path."""
+    return "`" + identifier.replace("`", "``") + "`"
+
+
+def literal(value: str | int | dt.date) -> str:
+    """A literal: text, whole number or date."""
+    if isinstance(value, int):
+        return str(value)
+    if isinstance(value, dt.date):
+        return f"DATE'{value.isoformat()}'"
+    return "'" + value.replace("\\", "\\\\").replace("'", "\\'") + "'"
+
+
+def one_of(column: str, values: Iterable[str | int | dt.date]) -> str:
+    """``column IN (…)``; false for no values."""
+    rendered = ", ".join(literal(v) for v in values)
+    return f"{column} IN ({rendered})" if rendered else "false"

@@ -1,0 +1,250 @@
+"""Guarded reads and writes of a workspace's Delta tables.
+
+The guards are for what an engine does silently wrong (docs/architecture.md, "Engines"): extra columns dropped, columns
+in another order, NOT NULL taken from a literal, rows outside a replaced slice, lost commits.
+"""
+
+import datetime as dt
+import logging
+import uuid
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass, field
+
+import deltalake
+import pyarrow as pa
+import tenacity
+from pyspark.errors import PySparkException
+from pyspark.sql import Column, DataFrame, SparkSession
+from pyspark.sql import functions as F
+from pyspark.sql import types as T
+
+from overwatch_assets.contract.table import Table
+from overwatch_assets.errors import StorageError
+from overwatch_assets.storage import sql
+from overwatch_assets.storage.location import Location
+
+logger = logging.getLogger(__name__)
+
+_VERSION_PROPERTY = "overwatch.contractVersion"
+TOMBSTONE = "_tombstone"
+
+
+@dataclass
+class TableStore:
+    """The tables of one workspace.
+
+    Attributes:
+        spark: the session that reads and writes.
+        location: the folder of the tables.
+        organization_id: rows of other workspaces under the same folder (external metastore) are neither read nor written.
+        shared: the folder holds several workspaces, so its tables are partitioned by ``organization_id`` too.
+    """
+
+    spark: SparkSession
+    location: Location
+    organization_id: str
+    shared: bool = False
+    _ensured: set[str] = field(default_factory=set)
+
+    def path(self, table: Table) -> str:
+        """URL of the table."""
+        return self.location.path(table.name)
+
+    def exists(self, table: Table) -> bool:
+        """Whether the table was ever created."""
+        if table.name in self._ensured:
+            return True
+        self.location.fs.invalidate_cache(self.location.key(table.name))
+        return bool(self.location.fs.exists(self.location.key(table.name, "_delta_log")))
+
+    def version(self, table: Table) -> int | None:
+        """Delta version, or None if there is no table."""
+        return self._delta(table).version() if self.exists(table) else None
+
+    def ensure(self, table: Table) -> None:
+        """Create the table from its contract, or add the columns that a newer contract has.
+
+        Raises:
+            StorageError: the stored table has a column of another type, or one that the contract does not know.
+        """
+        if table.name in self._ensured:
+            return
+        if self.exists(table):
+            self._evolve(table)
+        else:
+            # Created before it is written to: Sail would take NOT NULL and the column order from the first frame.
+            fields = table.schema
+            by = [c for c in ("organization_id",) if self.shared] + ([table.partition] if table.partition else [])
+            writer = self.spark.createDataFrame([], fields).write.format("delta")
+            (writer.partitionBy(*by) if by else writer).mode("ignore").save(self.path(table))
+        self._ensured.add(table.name)
+
+    def _evolve(self, table: Table) -> None:
+        stored = self._stored_schema(table)
+        declared = {f.name: f for f in table.schema.fields}
+        unknown = [f.name for f in stored.fields if f.name not in declared]
+        other = [
+            f"{f.name} is {f.dataType.simpleString()}, not {declared[f.name].dataType.simpleString()}"
+            for f in stored.fields
+            if f.name in declared and f.dataType != declared[f.name].dataType
+        ]
+        if unknown or other:
+            what = "; ".join(other + [f"{n} is not in the contract" for n in unknown])
+            raise StorageError(
+                f"{self.path(table)} was written by another version of {table.name}: {what}. "
+                "Move the table away and load it again"
+            )
+        missing = [f for n, f in declared.items() if n not in {s.name for s in stored.fields}]
+        if missing:
+            fields = [deltalake.Field(f.name, deltalake.schema.PrimitiveType("string")) for f in missing]
+            fields = [
+                deltalake.Field.from_json(f'{{"name":"{f.name}","type":{f.dataType.json()},"nullable":true,"metadata":{{}}}}')
+                for f in missing
+            ]
+            self._delta(table).alter.add_columns(fields)
+
+    def _stored_schema(self, table: Table) -> T.StructType:
+        return _nullable(self.spark.read.format("delta").load(self.path(table)).schema)
+
+    def _delta(self, table: Table) -> deltalake.DeltaTable:
+        return deltalake.DeltaTable(self.path(table))
+
+    def read(self, table: Table) -> DataFrame:
+        """All rows of this workspace, columns in declared order; no rows if the table was never created."""
+        if not self.exists(table):
+            return self.spark.createDataFrame([], table.schema)
+        self.ensure(table)
+        frame = self.spark.read.format("delta").load(self.path(table)).select(*table.schema.names)
+        return frame.where(F.col("organization_id") == self.organization_id) if self.shared else frame
+
+    def conform(self, table: Table, frame: DataFrame) -> DataFrame:
+        """The frame with exactly the declared columns, each cast to its declared type.
+
+        Raises:
+            StorageError: a column is missing, or one is not in the contract (Sail would drop it without a word).
+        """
+        got = frame.schema
+        names = set(got.names) - {TOMBSTONE}
+        missing = [n for n in table.schema.names if n not in names]
+        extra = sorted(names - set(table.schema.names))
+        if missing or extra:
+            raise StorageError(
+                f"{table.name}: the frame to be written lacks {missing or 'nothing'} and has {extra or 'nothing'} "
+                "that the contract does not name"
+            )
+        kinds = {f.name: f.dataType for f in _nullable(got).fields}
+        columns = [
+            F.col(f.name) if kinds[f.name] == f.dataType else F.col(f.name).cast(f.dataType).alias(f.name)
+            for f in table.schema.fields
+        ]
+        return frame.select(*columns, *([F.col(TOMBSTONE)] if TOMBSTONE in got.names else []))
+
+    def append(self, table: Table, frame: Callable[[], DataFrame]) -> None:
+        """Append rows. ``frame`` is called again when a commit is lost, so that it is built on what is then stored."""
+        self.ensure(table)
+
+        def write() -> None:
+            self.conform(table, frame()).write.format("delta").mode("append").save(self.path(table))
+
+        _retried(table, write)
+
+    def merge(
+        self,
+        table: Table,
+        frame: Callable[[], DataFrame],
+        *,
+        dates: Iterable[dt.date | None] | None,
+        keys: Sequence[str] | None = None,
+        update: bool = True,
+    ) -> None:
+        """Insert, update and delete in one MERGE.
+
+        Args:
+            table: the target.
+            frame: rows with a boolean column ``_tombstone``: those with true are deleted.
+            dates: the partitions that the rows are in. As literals they keep the engine from reading the others.
+            keys: what a row is matched by; the table's own keys unless given.
+            update: False: a row that is there already stays as it is.
+        """
+        self.ensure(table)
+        on = ["organization_id", *(keys or table.keys)]
+        matched = [f"t.{sql.name(k)} <=> s.{sql.name(k)}" for k in on]
+        if table.partition is not None and dates is not None:
+            known = sorted(d for d in set(dates) if d is not None)
+            matched.insert(0, _in_partitions(table.partition, known, has_null=None in set(dates)))
+            if table.partition not in on:
+                matched.append(f"t.{sql.name(table.partition)} <=> s.{sql.name(table.partition)}")
+        names = [sql.name(n) for n in table.schema.names]
+        sets = ", ".join(f"t.{n} = s.{n}" for n in names)
+        values = ", ".join(f"s.{n}" for n in names)
+
+        def write() -> None:
+            view = f"merge_{uuid.uuid4().hex}"
+            self.conform(table, frame()).createOrReplaceTempView(view)
+            try:
+                self.spark.sql(
+                    f"MERGE INTO delta.{sql.name(self.path(table))} t USING {view} s ON {' AND '.join(matched)} "
+                    f"WHEN MATCHED AND s.{TOMBSTONE} THEN DELETE "
+                    + (f"WHEN MATCHED THEN UPDATE SET {sets} " if update else "")
+                    + f"WHEN NOT MATCHED AND NOT s.{TOMBSTONE} THEN INSERT ({', '.join(names)}) VALUES ({values})"
+                ).collect()
+            finally:
+                self.spark.catalog.dropTempView(view)
+
+        _retried(table, write)
+
+    def frame(self, rows: Sequence[tuple[object, ...]], schema: T.StructType) -> DataFrame:
+        """A small frame of Python rows."""
+        return self.spark.createDataFrame(list(rows), schema)  # type: ignore[arg-type]  # its stub takes lists of one type
+
+    def arrow(self, frame: DataFrame) -> pa.Table:
+        """Collect a frame of keys or counts."""
+        return frame.toArrow()
+
+
+def _in_partitions(column: str, known: Sequence[dt.date], *, has_null: bool) -> str:
+    listed = sql.one_of(f"t.{sql.name(column)}", known)
+    return f"({listed} OR t.{sql.name(column)} IS NULL)" if has_null else listed
+
+
+def _nullable(schema: T.StructType) -> T.StructType:
+    """The schema with every field nullable, so that types can be compared."""
+
+    def loose(kind: T.DataType) -> T.DataType:
+        if isinstance(kind, T.StructType):
+            return T.StructType([T.StructField(f.name, loose(f.dataType)) for f in kind.fields])
+        if isinstance(kind, T.ArrayType):
+            return T.ArrayType(loose(kind.elementType))
+        if isinstance(kind, T.MapType):
+            return T.MapType(loose(kind.keyType), loose(kind.valueType))
+        return kind
+
+    loosened = loose(schema)
+    assert isinstance(loosened, T.StructType)  # noqa: S101 - tells mypy
+    return loosened
+
+
+def _is_lost_commit(error: BaseException) -> bool:
+    text = str(error)
+    return isinstance(error, PySparkException) and (
+        "Failed to commit transaction" in text or "ConcurrentModification" in text or "DELTA_CONCURRENT" in text
+    )
+
+
+def _retried(table: Table, write: Callable[[], None]) -> None:
+    """Repeat the read and the write together when another writer's commit came first."""
+    for attempt in tenacity.Retrying(
+        retry=tenacity.retry_if_exception(_is_lost_commit),
+        stop=tenacity.stop_after_attempt(6),
+        wait=tenacity.wait_random_exponential(multiplier=0.2, max=5),
+        reraise=True,
+    ):
+        with attempt:
+            if attempt.retry_state.attempt_number > 1:
+                logger.warning("%s: another commit came first; writing again", table.name)
+            write()
+
+
+def is_any(column: Column, values: Sequence[object]) -> Column:
+    """``column IN values``; false for none."""
+    return column.isin(list(values)) if values else F.lit(False)  # noqa: FBT003 - a literal, not a flag

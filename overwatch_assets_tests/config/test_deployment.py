@@ -1,0 +1,148 @@
+import datetime as dt
+
+import pytest
+from pydantic import SecretStr, ValidationError
+
+from overwatch_assets.config.deployment import Deployment, EngineSettings, Workspace
+from overwatch_assets.config.fields import SCOPES
+from overwatch_assets.errors import ConfigurationError
+
+FIELDS = {
+    "workspace_name": "prod",
+    "workspace_id": "123",
+    "cloud": "azure",
+    "workspace_url": "https://adb-123.azuredatabricks.net",
+    "primordial_date": dt.date(2024, 4, 1),
+    "storage_prefix": "s3://Bucket/Prefix/",
+    "etl_database_name": "overwatch_etl",
+    "consumer_database_name": "overwatch",
+}
+
+
+def workspace(**fields: object) -> Workspace:
+    return Workspace.model_validate(FIELDS | fields)
+
+
+def secret(reference) -> SecretStr:
+    return SecretStr(f"value of {reference}")
+
+
+def test_table_root_keeps_case():
+    assert workspace().table_root(external_metastore=False) == "s3://Bucket/Prefix/123/overwatch_etl.db"
+    assert workspace().table_root(external_metastore=True) == "s3://Bucket/Prefix/overwatch_etl.db"
+
+
+def test_table_root_of_a_deployment():
+    rows = (workspace(), workspace(workspace_id="4", storage_prefix="/srv"))
+    assert Deployment(workspaces=rows).table_root("4") == "/srv/4/overwatch_etl.db"
+    assert Deployment(workspaces=rows, external_metastore=True).table_root("4") == "/srv/overwatch_etl.db"
+
+
+def test_lookup():
+    deployment = Deployment(workspaces=(workspace(), workspace(workspace_id="4", active=False)))
+    assert deployment.workspace("123") is deployment.active_workspaces[0]
+    assert (deployment.etl_database_name, deployment.consumer_database_name) == ("overwatch_etl", "overwatch")
+    with pytest.raises(ConfigurationError, match=r"^Workspace 5 is not in the deployment file, which has 123\.$"):
+        deployment.workspace("5")
+    with pytest.raises(ConfigurationError, match=r"^Workspace 4 is not active: set active to true"):
+        deployment.workspace("4")
+
+
+def test_earliest_primordial_date_is_of_active_workspaces():
+    rows = (
+        workspace(),
+        workspace(workspace_id="4", primordial_date="2024-03-01"),
+        workspace(workspace_id="5", primordial_date="2020-01-01", active=False),
+    )
+    assert Deployment(workspaces=rows).earliest_primordial_date == dt.date(2024, 3, 1)
+
+
+def test_scopes():
+    assert workspace().scopes == set(SCOPES)
+    assert len(SCOPES) == 11
+    excluded = workspace(excluded_scopes=" dbsql : SPARKEVENTS:clusterevents:jobs:clusters")
+    assert excluded.scopes == {"audit", "pools", "accounts", "notebooks", "notebookCommands", "warehouseEvents"}
+
+
+def test_a_folder_of_event_logs_needs_no_workspace_url():
+    others = ":".join(scope for scope in SCOPES if scope != "sparkEvents")
+    logs = workspace(workspace_url=None, excluded_scopes=others, cluster_log_prefixes="/srv/logs", cloud="AWS")
+    assert (logs.workspace_url, logs.api_url, logs.scopes) == (None, None, {"sparkEvents"})
+    with pytest.raises(ValidationError, match="must not hold clusters without sparkEvents"):
+        workspace(excluded_scopes=others)
+
+
+def test_settings_are_values():
+    one = workspace(token="env:PAT")
+    assert one == workspace(token="env:PAT")
+    assert hash(one) == hash(workspace(token="env:PAT"))
+    assert one.model_dump(mode="json")["token"] == "env:PAT"
+    assert Workspace.model_validate_json(one.model_dump_json()) == one
+    with pytest.raises(ValidationError, match="frozen"):
+        one.max_days = 3
+
+
+def test_token_references():
+    assert workspace().token_reference is None
+    assert str(workspace(token="env:PAT", secret_scope="ow").token_reference) == "env:PAT"
+    assert str(workspace(secret_scope="ow", secret_key_dbpat="pat").token_reference) == "{{secrets/ow/pat}}"
+    assert workspace().proxy_password_reference is None
+
+
+def test_unused_fields_are_in_order_and_only_the_given():
+    row = workspace(auditlogprefix_source_path="SYSTEM", temp_dir_path="/srv/x", eh_name="eh", sql_endpoint=None)
+    assert row.unused_fields == ("auditlogprefix_source_path", "eh_name", "temp_dir_path")
+    assert row.audit_log_path is None
+    assert Deployment(workspaces=(row,)).unused_fields["eh_name"] == ("123",)
+
+
+@pytest.mark.parametrize(
+    ("remote", "expected"),
+    [
+        ("sc://host:443", "sc://host:443/;token=value%20of%20env%3AT"),
+        ("sc://host:443/", "sc://host:443/;token=value%20of%20env%3AT"),
+        (
+            "sc://host:443/;x-databricks-cluster-id=1",
+            "sc://host:443/;x-databricks-cluster-id=1;token=value%20of%20env%3AT",
+        ),
+    ],
+)
+def test_remote_url_with_token(remote, expected):
+    url = EngineSettings(kind="databricks", remote=remote, token="env:T").remote_url(secret)
+    assert url.get_secret_value() == expected
+    assert "value" not in repr(url)
+
+
+def test_remote_url_without_token():
+    assert EngineSettings().remote_url(secret) is None
+    assert EngineSettings(kind="spark", remote="sc://h").remote_url(secret).get_secret_value() == "sc://h"
+
+
+def test_spark_config_reads_secrets():
+    config = {
+        "spark.sql.shuffle.partitions": "8",
+        "spark.eventLog.dir": "file:/srv/logs",
+        "spark.hadoop.fs.azure.account.key.x.dfs.core.windows.net": "env:KEY",
+        "spark.hadoop.fs.azure.account.oauth2.client.id": "{{secrets/ow/id}}",
+    }
+    assert EngineSettings(config=config).spark_config(secret) == {
+        "spark.sql.shuffle.partitions": "8",
+        "spark.eventLog.dir": "file:/srv/logs",
+        "spark.hadoop.fs.azure.account.key.x.dfs.core.windows.net": "value of env:KEY",
+        "spark.hadoop.fs.azure.account.oauth2.client.id": "value of {{secrets/ow/id}}",
+    }
+
+
+@pytest.mark.parametrize(
+    ("fields", "sentence"),
+    [
+        ({"remote": "sc://h"}, "is for the engines spark and databricks"),
+        ({"kind": "databricks"}, "is required by the engine databricks"),
+        ({"kind": "spark", "token": "env:T"}, "is for an engine with remote"),
+        ({"kind": "spark", "remote": "sc://h/;token=x"}, "must not hold a token"),
+        ({"config": {"spark.ssl.keyPassword": "x"}}, "must be a reference to a secret"),
+    ],
+)
+def test_engine_settings_that_do_not_go_together(fields, sentence):
+    with pytest.raises(ValidationError, match=sentence):
+        EngineSettings.model_validate(fields)

@@ -1,0 +1,164 @@
+import http.client
+import json
+from collections.abc import Mapping
+from typing import Any
+
+import pytest
+import requests
+
+from overwatch_assets.sample.server import Fault, SampleApi
+
+A = "dapi-a"
+CLUSTERS = {f"0502-{n:03}": {"cluster_id": f"0502-{n:03}", "cluster_name": f"c{n}"} for n in range(45)}
+
+
+def get(api: SampleApi, path: str, token: str | None = A, **query: str) -> tuple[int, Any]:
+    headers = {"Authorization": f"Bearer {token}"} if token else {}
+    response = requests.get(f"{api.url}{path}", params=query, headers=headers, timeout=5)
+    return response.status_code, response.json()
+
+
+def ids(page: Mapping[str, Any]) -> list[str]:
+    return [cluster["cluster_id"] for cluster in page.get("clusters", [])]
+
+
+@pytest.mark.parametrize("version", ["2.0", "2.1"])
+def test_list_gives_pages_of_20_until_the_token_is_empty(version: str) -> None:
+    with SampleApi({A: CLUSTERS}) as api:
+        path = f"/api/{version}/clusters/list"
+        _, first = get(api, path)
+        _, second = get(api, path, page_token=first["next_page_token"])
+        _, third = get(api, path, page_token=second["next_page_token"])
+        _, back = get(api, path, page_token=third["prev_page_token"])
+    assert [len(ids(page)) for page in (first, second, third)] == [20, 20, 5]
+    assert ids(first) + ids(second) + ids(third) == list(CLUSTERS)
+    assert (first["prev_page_token"], third["next_page_token"]) == ("", "")
+    assert back == second
+
+
+@pytest.mark.parametrize(("asked", "given"), [("0", 20), ("1", 1), ("100", 100), ("5000", 100)])
+def test_page_size_is_at_most_100(asked: str, given: int) -> None:
+    clusters = {str(n): {"cluster_id": str(n)} for n in range(150)}
+    with SampleApi({A: clusters}) as api:
+        assert len(ids(get(api, "/api/2.1/clusters/list", page_size=asked)[1])) == given
+
+
+def test_an_empty_workspace_has_no_clusters_field() -> None:
+    with SampleApi({A: {}}) as api:
+        assert get(api, "/api/2.1/clusters/list") == (200, {"next_page_token": "", "prev_page_token": ""})
+
+
+@pytest.mark.parametrize(
+    ("path", "token", "query", "status", "body"),
+    [
+        ("clusters/get", A, {"cluster_id": "0502-007"}, 200, {"cluster_id": "0502-007", "cluster_name": "c7"}),
+        (
+            "clusters/get",
+            A,
+            {"cluster_id": "nobody"},
+            400,
+            {"error_code": "INVALID_PARAMETER_VALUE", "message": "Cluster nobody does not exist"},
+        ),
+        (
+            "clusters/get",
+            A,
+            {},
+            400,
+            {"error_code": "INVALID_PARAMETER_VALUE", "message": "Missing required field: cluster_id"},
+        ),
+        (
+            "clusters/list",
+            A,
+            {"page_token": "Zm9v"},
+            400,
+            {"error_code": "INVALID_PARAMETER_VALUE", "message": "Invalid page token."},
+        ),
+        (
+            "clusters/list",
+            A,
+            {"page_size": "many"},
+            400,
+            {
+                "error_code": "INVALID_PARAMETER_VALUE",
+                "message": "page_size must be an integer from 0 to 100, but is 'many'.",
+            },
+        ),
+        ("clusters/list", "dapi-x", {}, 403, {"error_code": 403, "message": "Invalid access token."}),
+        (
+            "clusters/list",
+            None,
+            {},
+            401,
+            {
+                "error_code": 401,
+                "message": "Credential was not sent or was of an unsupported type for this API.",
+            },
+        ),
+        (
+            "pools/list",
+            A,
+            {},
+            404,
+            {"error_code": "ENDPOINT_NOT_FOUND", "message": "No API found for 'GET /pools/list'"},
+        ),
+    ],
+)
+def test_answers(path: str, token: str | None, query: dict[str, str], status: int, body: dict[str, Any]) -> None:
+    with SampleApi({A: CLUSTERS}) as api:
+        assert get(api, f"/api/2.0/{path}", token, **query) == (status, body)
+
+
+def test_a_token_reads_its_own_workspace_as_it_is_at_that_time() -> None:
+    hours = iter([1, 2])
+    workspaces = {A: CLUSTERS, "dapi-b": lambda: {"c": {"cluster_id": "c", "start_time": next(hours)}}}
+    with SampleApi(workspaces) as api:
+        answers = [get(api, "/api/2.1/clusters/get", "dapi-b", cluster_id="c")[1] for _ in range(2)]
+        assert get(api, "/api/2.1/clusters/get", A, cluster_id="c")[0] == 400
+    assert answers == [{"cluster_id": "c", "start_time": 1}, {"cluster_id": "c", "start_time": 2}]
+
+
+def test_a_fault_takes_only_the_requests_it_names() -> None:
+    fault = Fault("*/clusters/get", query={"cluster_id": "0502-001"}, token=A, skip=1, times=2, status=503)
+    with SampleApi({A: CLUSTERS, "dapi-b": CLUSTERS}, [fault]) as api:
+        path = "/api/2.1/clusters/get"
+        others = [
+            get(api, path, cluster_id="0502-002")[0],
+            get(api, path, "dapi-b", cluster_id="0502-001")[0],
+            get(api, "/api/2.1/clusters/list", cluster_id="0502-001")[0],
+        ]
+        named = [get(api, path, cluster_id="0502-001")[0] for _ in range(4)]
+        assert (api.count("*/clusters/get"), api.count("*/clusters/list")) == (6, 1)
+    assert others == [200, 200, 200]
+    assert named == [200, 503, 503, 200]
+
+
+def test_a_fault_has_databricks_body_and_its_own_headers() -> None:
+    with SampleApi({A: CLUSTERS}) as api:
+        api.add_fault(Fault(status=429, headers={"Retry-After": "7"}))
+        response = requests.get(f"{api.url}/api/2.1/clusters/list", timeout=5)
+    assert (response.status_code, response.headers["Retry-After"]) == (429, "7")
+    assert response.json()["error_code"] == "REQUEST_LIMIT_EXCEEDED"
+
+
+def test_a_fault_may_send_text_or_hang_up() -> None:
+    with SampleApi({}, [Fault(status=502, body="<pre>bad gateway</pre>"), Fault(hang_up=True)]) as api:
+        response = requests.get(api.url, timeout=5)
+        assert (response.status_code, response.text) == (502, "<pre>bad gateway</pre>")
+        with pytest.raises(requests.ConnectionError):
+            requests.get(api.url, timeout=5)
+
+
+def test_a_post_is_answered_and_its_connection_stays_usable() -> None:
+    with SampleApi({A: CLUSTERS}) as api:
+        connection = http.client.HTTPConnection("127.0.0.1", api.port, timeout=5)
+        headers = {"Authorization": "Bearer dapi-a"}
+        connection.request("POST", "/api/2.0/clusters/get", body='{"cluster_id": "0502-001"}', headers=headers)
+        assert json.load(connection.getresponse())["message"] == "No API found for 'POST /clusters/get'"
+        connection.request("GET", "/api/2.0/clusters/get?cluster_id=0502-001", headers=headers)
+        assert json.load(connection.getresponse())["cluster_name"] == "c1"
+        connection.close()
+
+
+def test_closing_does_not_wait_for_a_delayed_answer() -> None:
+    with SampleApi({}, [Fault(delay_s=60)]) as api, pytest.raises(requests.Timeout):
+        requests.get(api.url, timeout=0.1)
