@@ -14,19 +14,39 @@ FILE_GROUP = "struct<filename:string,byCluster:string,byDriverHost:string,bySpar
 # Told apart from a payload field, so that no field of a later Spark hides one of ours.
 _OURS = (
     Column("date", "date", "UTC day of the record's own time, else of the timed record nearest to it in the log."),
-    Column("clusterId", "string", "Cluster: of the log's folder, of the call, of the log's properties, else the log's identity.", nullable=False),
-    Column("SparkContextID", "string", "Spark context: of the log's folder, else application id and attempt.", nullable=False),
+    Column(
+        "clusterId",
+        "string",
+        "Cluster: of the log's folder, of the call, of the log's properties, else the log's identity.",
+        nullable=False,
+    ),
+    Column(
+        "SparkContextID",
+        "string",
+        "Spark context: of the log's folder, else application id and attempt.",
+        nullable=False,
+    ),
 )
 _FILE = (
     Column("filename", "string", "File that the record was first read from.", bookkeeping=True),
-    Column("filenameGroup", FILE_GROUP, "The file, and its folders by cluster, driver host and Spark context.", bookkeeping=True),
+    Column(
+        "filenameGroup",
+        FILE_GROUP,
+        "The file, and its folders by cluster, driver host and Spark context.",
+        bookkeeping=True,
+    ),
     Column("filePosition", "bigint", "Byte offset of the line in the decompressed file.", bookkeeping=True),
     Column("fileLine", "bigint", "Number of the line in the file, from 1.", bookkeeping=True),
     Column("fileCreateEpochMS", "bigint", "Modification time of the file, epoch ms.", bookkeeping=True),
     Column("fileCreateTS", "timestamp", "Modification time of the file.", bookkeeping=True),
     Column("fileCreateDate", "date", "Day of the modification time.", bookkeeping=True),
     Column("fileSize", "bigint", "Size of the file when it was read, bytes.", bookkeeping=True),
-    Column("lineHash", "bigint", "xxhash64 of the line as it was written; with `lineBytes` the record's identity.", nullable=False),
+    Column(
+        "lineHash",
+        "bigint",
+        "xxhash64 of the line as it was written; with `lineBytes` the record's identity.",
+        nullable=False,
+    ),
     Column("lineBytes", "bigint", "Length of the line, bytes.", nullable=False),
     Column("droppedProperties", "int", "Properties of this record that were dropped as secrets."),
     Column("value", "string", "The line as JSON, secret properties cut out."),
@@ -94,14 +114,15 @@ def _field(event: SparkColumn, name: str, kind: str, timestamp: SparkColumn) -> 
     value = event[name]
     if name == "Timestamp":
         value = timestamp
+    elif name in ("id", "runId"):
+        in_progress = F.get_json_object(event["progress"], f"$.{name}")
+        value = F.coalesce(value, F.when(event["progress"].isNotNull(), in_progress))
     elif name == "Executor ID":
         value = F.coalesce(event["Executor ID"], event["executorId"])
     elif name == "Stage ID":
         value = F.coalesce(event["Stage ID"], event["Stage Info"]["Stage ID"], event["stageId"])
     elif name == "Stage Attempt ID":
-        value = F.coalesce(
-            event["Stage Attempt ID"], event["Stage Info"]["Stage Attempt ID"], event["stageAttemptId"]
-        )
+        value = F.coalesce(event["Stage Attempt ID"], event["Stage Info"]["Stage Attempt ID"], event["stageAttemptId"])
     target = scrubbed(kind)
     return (value.cast(target) if target != kind else value).alias(spark.field_name(name))
 
@@ -113,7 +134,9 @@ def _may_hold_secrets(line: SparkColumn) -> SparkColumn:
 
 def _dropped(event: SparkColumn) -> SparkColumn:
     """How many properties of the record are secrets."""
-    names = F.array_compact(F.flatten(F.array(*(F.coalesce(F.map_keys(event[n]), F.array().cast("array<string>")) for n, _ in spark.MAPS))))
+    names = F.array_compact(
+        F.flatten(F.array(*(F.coalesce(F.map_keys(event[n]), F.array().cast("array<string>")) for n, _ in spark.MAPS)))
+    )
     return F.size(F.filter(names, is_secret)).cast("int")
 
 
@@ -130,4 +153,3 @@ def _file_group() -> SparkColumn:
         F.when(inside, host).alias("byDriverHost"),
         F.when(inside, context).alias("bySparkContext"),
     )
-

@@ -15,7 +15,9 @@ spark_events_processedfiles = register(
             Column("filename", "string", "Path of the file, without `.inprogress`.", nullable=False),
             Column("fileCreateEpochMS", "bigint", "Modification time when it was read, epoch ms.", bookkeeping=True),
             Column("fileSize", "bigint", "Size when it was read, bytes.", bookkeeping=True),
-            Column("withinSpecifiedTimeRange", "boolean", "Whether it could hold events of the window.", bookkeeping=True),
+            Column(
+                "withinSpecifiedTimeRange", "boolean", "Whether it could hold events of the window.", bookkeeping=True
+            ),
             Column("failed", "boolean", "The file could not be read to its end.", bookkeeping=True),
             Column("failMsg", "string", "Why it failed.", bookkeeping=True),
             Column("fileCreateTS", "timestamp", "Modification time.", bookkeeping=True),
@@ -24,10 +26,17 @@ spark_events_processedfiles = register(
             Column("nextLine", "bigint", "Number of the line there, from 1.", bookkeeping=True),
             Column("logId", "string", "Identity of the log at that point.", bookkeeping=True),
             Column("lastTimeMS", "bigint", "Time of the last timed record before it, epoch ms.", bookkeeping=True),
-            Column("headHash", "string", "Hash of the first `headBytes` bytes: tells a file that was replaced.", bookkeeping=True),
+            Column(
+                "headHash",
+                "string",
+                "Hash of the first `headBytes` bytes: tells a file that was replaced.",
+                bookkeeping=True,
+            ),
             Column("headBytes", "bigint", "How many bytes were hashed.", bookkeeping=True),
             Column("firstTimeMS", "bigint", "Time of the file's first timed record, epoch ms.", bookkeeping=True),
-            Column("clusterId", "string", "Cluster that its rows were given; null: the log's identity.", bookkeeping=True),
+            Column(
+                "clusterId", "string", "Cluster that its rows were given; null: the log's identity.", bookkeeping=True
+            ),
             *META,
         ),
         keys=("filename",),

@@ -16,7 +16,10 @@ def tables() -> MappingProxyType[str, Table]:
         module = importlib.import_module(f"overwatch_assets.{package}")
         for found in pkgutil.iter_modules(module.__path__):
             importlib.import_module(f"{module.__name__}.{found.name}")
-    order = {n: ("bronze", "silver", "gold", "state").index(t.layer) * 10_000 + (t.module_id or 9_999) for n, t in TABLES.items()}
+    order = {
+        n: ("bronze", "silver", "gold", "state").index(t.layer) * 10_000 + (t.module_id or 9_999)
+        for n, t in TABLES.items()
+    }
     graph = {n: set(t.upstreams) for n, t in TABLES.items()}
     sorter = TopologicalSorter(graph)
     sorter.prepare()

@@ -131,9 +131,7 @@ class Table:
     def required(self) -> tuple[str, ...]:
         """Upstream tables without which it cannot be loaded."""
         return tuple(
-            n
-            for n in self.upstreams
-            if not all(isinstance(r, Events | Linked) and r.optional for r in self.inputs[n])
+            n for n in self.upstreams if not all(isinstance(r, Events | Linked) and r.optional for r in self.inputs[n])
         )
 
 

@@ -36,7 +36,7 @@ _SETTINGS = """\
 
 
 def delta_jars(java: Path) -> tuple[Path, ...]:
-    """The JARs (about 13 MB) that PySpark lacks for Delta, fetched by PySpark's own Ivy the first time.
+    """Give the JARs (about 13 MB) that PySpark lacks for Delta, fetched by PySpark's own Ivy the first time.
 
     They come from Maven Central or a mirror of it: the address in ``DEFAULT_ARTIFACT_REPOSITORY`` (Spark's own
     variable), else a mirror in ``~/.m2/settings.xml``. Where ``SSL_CERT_FILE`` is set, Java trusts its certificates.
@@ -80,7 +80,7 @@ def _fetch(java: Path, spark: str, delta: str, work: Path) -> None:
 
 
 def _mirror() -> str | None:
-    """The address that stands for Maven Central here, or None for itself."""
+    """Give the address that stands for Maven Central here, or None for itself."""
     if named := os.environ.get("DEFAULT_ARTIFACT_REPOSITORY"):
         return named
     settings = Path.home() / ".m2" / "settings.xml"

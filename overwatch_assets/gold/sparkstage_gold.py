@@ -30,4 +30,3 @@ _ENTITY = (*KEY, "stage_id", "stage_attempt_id")
 def sparkstage_gold(spans: DataFrame, spark_stages_silver: DataFrame) -> DataFrame:
     """Every attempt of every stage. One row: one stage attempt."""
     return spark_stages_silver.select(*common_values(), *values_of(_COLUMNS))
-

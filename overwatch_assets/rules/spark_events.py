@@ -22,6 +22,7 @@ JOB_START, JOB_END = "SparkListenerJobStart", "SparkListenerJobEnd"
 STAGE_SUBMITTED, STAGE_COMPLETED = "SparkListenerStageSubmitted", "SparkListenerStageCompleted"
 TASK_START, TASK_END = "SparkListenerTaskStart", "SparkListenerTaskEnd"
 SPECULATIVE_TASK = "org.apache.spark.scheduler.SparkListenerSpeculativeTaskSubmitted"
+QUERY_IDLE = f"{STREAM_PREFIX}$QueryIdleEvent"
 QUERY_STARTED, QUERY_PROGRESS = f"{STREAM_PREFIX}$QueryStartedEvent", f"{STREAM_PREFIX}$QueryProgressEvent"
 
 ACCUMULABLES = (
@@ -138,7 +139,8 @@ def raw_schema() -> str:
 
 def streaming_time(line: Column) -> Column:
     """Epoch ms of the ISO time that streaming events state under `timestamp` (other case than `Timestamp`)."""
-    return F.unix_millis(F.try_to_timestamp(F.get_json_object(line, "$.timestamp")))
+    stated = F.coalesce(F.get_json_object(line, "$.timestamp"), F.get_json_object(line, "$.progress.timestamp"))
+    return F.unix_millis(F.try_to_timestamp(stated))
 
 
 def own_time(event: Column) -> Column:

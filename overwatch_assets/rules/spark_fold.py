@@ -15,7 +15,9 @@ from overwatch_assets.rules.spark_time import RUNTIME, date_of, runtime
 CONTEXT = ("clusterId", "SparkContextID")
 CONTEXT_COLUMNS = (
     Column("clusterId", "string", "Cluster.", source=("spark_events_bronze.clusterId",), nullable=False),
-    Column("SparkContextID", "string", "Spark context.", source=("spark_events_bronze.SparkContextID",), nullable=False),
+    Column(
+        "SparkContextID", "string", "Spark context.", source=("spark_events_bronze.SparkContextID",), nullable=False
+    ),
 )
 
 
@@ -24,7 +26,13 @@ def event_log_columns(start: str = "start", end: str = "end") -> tuple[Column, C
     source = ("spark_events_bronze.filenameGroup",)
     return (
         Column("startFilenameGroup", FILE_GROUP, f"File of the {start} event.", source=source, bookkeeping=True),
-        Column("endFilenameGroup", FILE_GROUP, f"File of the {end} event; null while there is none.", source=source, bookkeeping=True),
+        Column(
+            "endFilenameGroup",
+            FILE_GROUP,
+            f"File of the {end} event; null while there is none.",
+            source=source,
+            bookkeeping=True,
+        ),
     )
 
 

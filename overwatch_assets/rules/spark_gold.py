@@ -22,21 +22,28 @@ class Renamed:
     nullable: bool = True
 
 
-COMMON = (
-    Renamed("spark_context_id", "SparkContextID", "Spark context.", nullable=False),
-    Renamed("cluster_id", "clusterId", "Cluster.", nullable=False),
-    Renamed("unixTimeMS", "startTimestamp", "Start, epoch ms; null: the start event was never seen."),
-    Renamed("date", "startDate", "UTC day of the start, else of the end."),
-)
+STARTED = ("startTimestamp", "startDate")
+"""Silver's columns with an entity's start and its day."""
+
+
+def _common(started: tuple[str, str]) -> tuple[Renamed, ...]:
+    return (
+        Renamed("spark_context_id", "SparkContextID", "Spark context.", nullable=False),
+        Renamed("cluster_id", "clusterId", "Cluster.", nullable=False),
+        Renamed("unixTimeMS", started[0], "Start, epoch ms; null: the start event was never seen."),
+        Renamed("date", started[1], "UTC day of the start, else of the end."),
+    )
+
+
 _FILES = (
     Renamed("event_log_start", "startFilenameGroup", "File of the start event."),
     Renamed("event_log_end", "endFilenameGroup", "File of the end event; null while it is open."),
 )
 
 
-def contract_of(silver: Table, renamed: Iterable[Renamed]) -> tuple[Column, ...]:
+def contract_of(silver: Table, renamed: Iterable[Renamed], *, started: tuple[str, str] = STARTED) -> tuple[Column, ...]:
     """Columns of a gold table: the common ones, and those renamed from its silver table, with their types."""
-    columns = [_column(silver, r) for r in (*COMMON, *renamed)]
+    columns = [_column(silver, r) for r in (*_common(started), *renamed)]
     stamp = Column("timestamp", "timestamp", "Start, UTC.")
     return (*columns, stamp, *(_column(silver, r) for r in _FILES))
 
@@ -58,13 +65,12 @@ def values_of(renamed: Iterable[Renamed]) -> list[SparkColumn]:
     return [F.col(r.silver).alias(r.name) for r in renamed]
 
 
-def common_values() -> list[SparkColumn]:
+def common_values(*, started: tuple[str, str] = STARTED) -> list[SparkColumn]:
     """Values of the common columns."""
-    return [*values_of((*COMMON, *_FILES)), timestamp_of(F.col("startTimestamp")).alias("timestamp")]
+    return [*values_of((*_common(started), *_FILES)), timestamp_of(F.col(started[0])).alias("timestamp")]
 
 
 def view_columns(*first: str, at_end: Iterable[str]) -> tuple[str, ...]:
     """Columns of a view, in the documented order."""
     head = ("organization_id", "workspace_name", "spark_context_id", *first, "cluster_id")
     return (*head, "unixTimeMS", "timestamp", "date", *at_end, "event_log_start", "event_log_end")
-

@@ -53,9 +53,7 @@ class Load:
             "Overwatch_RunID": F.lit(self.run_id),
         }
         have = [c for c in rows.columns if c not in meta]
-        return self.store.conform(
-            self.table, rows.select(*have, *(value.alias(name) for name, value in meta.items()))
-        )
+        return self.store.conform(self.table, rows.select(*have, *(value.alias(name) for name, value in meta.items())))
 
     def upstream(self, name: str) -> Table:
         """Contract of an input."""

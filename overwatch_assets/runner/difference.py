@@ -60,7 +60,9 @@ def compare(load: Load, new: DataFrame, stored: DataFrame) -> pa.Table:
     changed = load.store.arrow(
         folded.where(~F.col("_new").eqNullSafe(F.col("_old")) | (F.col("_news") > 1)).drop("_content")
     )
-    twice = [i for i, n in zip(changed.column(_ID).to_pylist(), changed.column("_news").to_pylist(), strict=True) if n > 1]
+    twice = [
+        i for i, n in zip(changed.column(_ID).to_pylist(), changed.column("_news").to_pylist(), strict=True) if n > 1
+    ]
     if twice:
         raise StorageError(f"{load.table.name}: {len(twice)} keys have several rows, {twice[0]} among them")
     return changed

@@ -117,7 +117,11 @@ class _Reader:
                 parts.append(self._of(frame, role.key, batch, upstream))
             elif isinstance(role, AsOf):
                 parts.append(_looked_up(load, frame, role, parts[0]))
-        return parts[0] if len(parts) == 1 else parts[0].unionByName(parts[1]).dropDuplicates(["organization_id", *upstream.keys])
+        return (
+            parts[0]
+            if len(parts) == 1
+            else parts[0].unionByName(parts[1]).dropDuplicates(["organization_id", *upstream.keys])
+        )
 
     def _events(self, name: str, frame: DataFrame, role: Events) -> DataFrame:
         days = self.days[name]
@@ -157,11 +161,11 @@ def _touched(load: Load) -> pa.Table:
         load.inputs_read[name] = load.changes.seen(upstream, load.window)
         for role in roles:
             if isinstance(role, Events):
-                frame = _only(store.read(upstream), role).where(is_any(F.col(upstream.partition or ""), load.window.days))
-                keys = [F.col(k).cast(kinds[e]).alias(e) for k, e in zip(role.key, table.entity, strict=True)]
-                found.append(
-                    store.arrow(frame.groupBy(*keys).agg(F.count(F.lit(1)).alias(_COUNT)))
+                frame = _only(store.read(upstream), role).where(
+                    is_any(F.col(upstream.partition or ""), load.window.days)
                 )
+                keys = [F.col(k).cast(kinds[e]).alias(e) for k, e in zip(role.key, table.entity, strict=True)]
+                found.append(store.arrow(frame.groupBy(*keys).agg(F.count(F.lit(1)).alias(_COUNT))))
             elif load.inputs_read[name] == 0:
                 continue
             elif isinstance(role, Linked):
@@ -228,7 +232,9 @@ def _with_counts(rows: pa.Table, counts: pa.Table) -> pa.Table:
     names = [n for n in rows.column_names if n != _COUNT]
     joined = rows.select(names).join(counts.cast(rows.select([*names, _COUNT]).schema), names, join_type="left outer")
     filled = pc.fill_null(joined.column(_COUNT), 0)
-    return joined.set_column(joined.column_names.index(_COUNT), _COUNT, filled).sort_by([(n, "ascending") for n in names])
+    return joined.set_column(joined.column_names.index(_COUNT), _COUNT, filled).sort_by(
+        [(n, "ascending") for n in names]
+    )
 
 
 def _batches(entities: pa.Table, limit: int | None) -> Iterator[pa.Table]:

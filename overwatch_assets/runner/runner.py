@@ -142,9 +142,7 @@ class Runner:
             prefixes = self.sources.event_log_prefixes(load)
             if not prefixes:
                 return "no cluster-log prefix: the clusters declare none, and cluster_log_prefixes is not set"
-            return load_event_logs(
-                load, prefixes, cluster_id=self.sources.default_cluster_id, cores=self.sources.cores
-            )
+            return load_event_logs(load, prefixes, cluster_id=self.sources.default_cluster_id, cores=self.sources.cores)
         (source,) = table.inputs
         reading = self.sources.read(source, load)
         insert(load, reading)

@@ -16,15 +16,23 @@ PIPELINE_REPORT = register(
             Column("runEndTS", "bigint", "End of the load, epoch ms; 0 when it failed, the start when it was EMPTY."),
             Column("fromTS", "bigint", "Start of the window, epoch ms, inclusive.", nullable=False),
             Column("untilTS", "bigint", "End of the window, epoch ms, exclusive.", nullable=False),
-            Column("status", "string", "SUCCESS, EMPTY: reason, FAILED --> error, or INELIGIBLE: reason.", nullable=False),
-            Column("writeOpsMetrics", "map<string,string>", "Rows inserted, updated, deleted, quarantined; entities touched."),
+            Column(
+                "status", "string", "SUCCESS, EMPTY: reason, FAILED --> error, or INELIGIBLE: reason.", nullable=False
+            ),
+            Column(
+                "writeOpsMetrics",
+                "map<string,string>",
+                "Rows inserted, updated, deleted, quarantined; entities touched.",
+            ),
             Column("lastOptimizedTS", "bigint", "Last OPTIMIZE of the table, epoch ms; 0: never."),
             Column("vacuumRetentionHours", "int", "Hours that vacuum keeps old files."),
             Column("inputConfig", "string", "The workspace's settings, as JSON; secrets are references."),
             Column("parsedConfig", "map<string,string>", "Package version, engine, target location."),
             Column("externalizeOptimize", "boolean", "Maintenance runs apart from loads; always true."),
             Column("versionBefore", "bigint", "Delta version of the table before the load; null: it did not exist."),
-            Column("versionAfter", "bigint", "Delta version after the load: where a rollback of the next one returns to."),
+            Column(
+                "versionAfter", "bigint", "Delta version after the load: where a rollback of the next one returns to."
+            ),
             Column("inputsRead", "map<string,bigint>", "Per input the highest change record that this load read."),
             *META,
         ),
@@ -56,10 +64,19 @@ TABLE_CHANGES = register(
         columns=(
             ORGANIZATION,
             Column("table_name", "string", "The table that changed.", nullable=False),
-            Column("number", "bigint", "Grows with each load of the table; says what a reader has seen.", nullable=False),
-            Column("fromTS", "bigint", "Start of the load's window, or of the day that gained rows; epoch ms.", nullable=False),
+            Column(
+                "number", "bigint", "Grows with each load of the table; says what a reader has seen.", nullable=False
+            ),
+            Column(
+                "fromTS",
+                "bigint",
+                "Start of the load's window, or of the day that gained rows; epoch ms.",
+                nullable=False,
+            ),
             Column("untilTS", "bigint", "Its end, exclusive.", nullable=False),
-            Column("keys", "map<string,array<string>>", "Entity and link columns, before or after the change, as text."),
+            Column(
+                "keys", "map<string,array<string>>", "Entity and link columns, before or after the change, as text."
+            ),
             *META,
         ),
         keys=("table_name", "number", "fromTS", "keys"),

@@ -26,7 +26,16 @@ from overwatch_assets.runner.context import Load
 from overwatch_assets.runner.insert import Reject, insert_side, quarantine
 from overwatch_assets.runner.window import day_of
 from overwatch_assets.sources.event_logs.listing import ListingFailure, LogFile, find_logs
-from overwatch_assets.sources.event_logs.reader import LINES, RANGES, Peek, Position, Range, peek, plan_ranges, ranges_table
+from overwatch_assets.sources.event_logs.reader import (
+    LINES,
+    RANGES,
+    Peek,
+    Position,
+    Range,
+    peek,
+    plan_ranges,
+    ranges_table,
+)
 from overwatch_assets.sources.event_logs.sink import ends_of, read_into_sink
 from overwatch_assets.storage.tables import TOMBSTONE, is_any
 
@@ -39,6 +48,9 @@ _LOG = T.StructType(
         T.StructField("in_cluster_folder", T.BooleanType()),
     ]
 )
+
+
+_PLACE = ("date", "filename", "filePosition")  # tells apart what has one content key
 
 
 @dataclass(frozen=True)
@@ -169,9 +181,7 @@ def _one_cluster_a_log(load: Load, pending: Sequence[Pending]) -> list[Pending]:
         log_id = p.log.spark_context_id or p.log.rolling_folder or p.peek.log_id
         if log_id and p.cluster_id:
             by_log[log_id].add(p.cluster_id)
-    stored = {
-        r["SparkContextID"]: r["clusterId"] for r in load.store.arrow(_contexts(load)).to_pylist()
-    }
+    stored = {r["SparkContextID"]: r["clusterId"] for r in load.store.arrow(_contexts(load)).to_pylist()}
     chosen = []
     for p in pending:
         log_id = p.log.spark_context_id or p.log.rolling_folder or p.peek.log_id
@@ -289,15 +299,19 @@ def _unacknowledged(begins: Mapping[str, int]) -> Column:
 def _move_unparsed(load: Load, fresh: Column, days: Sequence[dt.date]) -> None:
     table, store = load.table, load.store
     unparsed = store.read(table).where(is_any(F.col("date"), days) & fresh & F.col("Event").isNull())
-    bad = store.arrow(
-        unparsed.select("filename", "fileLine", "filePosition", "lineHash", "value")
-    ).to_pylist()
+    bad = store.arrow(unparsed.select("filename", "fileLine", "filePosition", "lineHash", "value")).to_pylist()
     for start in range(0, len(bad), 10_000):
         quarantine(
             load,
             [
                 Reject(
-                    r["filename"], r["fileLine"], r["filePosition"], "not a JSON object with an Event", r["value"], None, r["lineHash"]
+                    r["filename"],
+                    r["fileLine"],
+                    r["filePosition"],
+                    "not a JSON object with an Event",
+                    r["value"],
+                    None,
+                    r["lineHash"],
                 )
                 for r in bad[start : start + 10_000]
             ],
@@ -307,6 +321,7 @@ def _move_unparsed(load: Load, fresh: Column, days: Sequence[dt.date]) -> None:
         table,
         lambda: unparsed.withColumn(TOMBSTONE, F.lit(True)),  # noqa: FBT003 - a literal
         dates=days,
+        keys=[*table.keys, *_PLACE],
     )
 
 
@@ -314,7 +329,9 @@ def _remove_doubles(load: Load, fresh: Column, days: Sequence[dt.date], logs: se
     """Lines that this chunk brought twice, in one file or in two: the one that is first by day, file and position stays."""
     table, store = load.table, load.store
     keys = list(table.keys)
-    narrow = store.read(table).where(is_any(F.col("date"), days) & fresh).select(*keys, "date", "filename", "filePosition")
+    narrow = (
+        store.read(table).where(is_any(F.col("date"), days) & fresh).select(*keys, "date", "filename", "filePosition")
+    )
     doubled = store.arrow(narrow.groupBy(*keys).count().where(F.col("count") > 1).agg(F.sum("count").alias("n")))
     if not doubled.column("n")[0].as_py():
         return
@@ -322,16 +339,14 @@ def _remove_doubles(load: Load, fresh: Column, days: Sequence[dt.date], logs: se
     extra = narrow.withColumn("_rank", rank).where(F.col("_rank") > 1).drop("_rank")
     load.counts["duplicates"] += extra.count()
     load.counts["inserted"] -= load.counts["duplicates"]
-    place = ["date", "filename", "filePosition"]
-
     def tombstones() -> DataFrame:
         rows = store.read(table).where(is_any(F.col("date"), days) & fresh)
-        wanted = extra.select(*(F.col(c).alias(f"_{c}") for c in (*keys, *place)))
-        match = [F.col(c) == F.col(f"_{c}") for c in (*keys, *place)]
+        wanted = extra.select(*(F.col(c).alias(f"_{c}") for c in (*keys, *_PLACE)))
+        match = [F.col(c) == F.col(f"_{c}") for c in (*keys, *_PLACE)]
         return rows.join(wanted, match, "leftsemi").withColumn(TOMBSTONE, F.lit(True))  # noqa: FBT003
 
     load.lease.check()
-    store.merge(table, tombstones, dates=days, keys=[*keys, *place])
+    store.merge(table, tombstones, dates=days, keys=[*keys, *_PLACE])
 
 
 def _read_to(ends: pa.Table, ranges: Sequence[Range]) -> tuple[dict[str, tuple[Position, str | None]], list[Reject]]:
@@ -350,7 +365,9 @@ def _read_to(ends: pa.Table, ranges: Sequence[Range]) -> tuple[dict[str, tuple[P
         if before is None or position.pos >= before[0].pos or failure:
             positions[row["file"]] = (position, failure)
     for part in ranges:
-        positions.setdefault(part.tracked_path, (Position(part.start, part.first_line, part.log_id, part.near_ms), None))
+        positions.setdefault(
+            part.tracked_path, (Position(part.start, part.first_line, part.log_id, part.near_ms), None)
+        )
     return positions, rejects
 
 

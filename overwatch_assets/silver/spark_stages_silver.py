@@ -6,7 +6,15 @@ from pyspark.sql import functions as F
 from overwatch_assets.contract import Column, Events, Fold, table
 from overwatch_assets.rules import spark_events as spark
 from overwatch_assets.rules.names import scrubbed
-from overwatch_assets.rules.spark_fold import CONTEXT, CONTEXT_COLUMNS, event_log_columns, first_of, last_of, run_time, run_time_columns
+from overwatch_assets.rules.spark_fold import (
+    CONTEXT,
+    CONTEXT_COLUMNS,
+    event_log_columns,
+    first_of,
+    last_of,
+    run_time,
+    run_time_columns,
+)
 
 _ENTITY = (*CONTEXT, "StageID", "StageAttemptID")
 _ACCUMULABLES = scrubbed(spark.ACCUMULABLES)
@@ -19,13 +27,17 @@ _ACCUMULABLES = scrubbed(spark.ACCUMULABLES)
     entity=_ENTITY,
     keys=(*CONTEXT, "StageID", "StageAttemptID", "startTimestamp"),
     partition="startDate",
-    inputs={
-        "spark_events_bronze": Events(key=_ENTITY, only={"Event": (spark.STAGE_SUBMITTED, spark.STAGE_COMPLETED)})
-    },
+    inputs={"spark_events_bronze": Events(key=_ENTITY, only={"Event": (spark.STAGE_SUBMITTED, spark.STAGE_COMPLETED)})},
     columns=(
         *CONTEXT_COLUMNS,
         Column("StageID", "bigint", "Stage.", source=("spark_events_bronze.StageID",), nullable=False),
-        Column("StageAttemptID", "bigint", "Attempt of the stage.", source=("spark_events_bronze.StageAttemptID",), nullable=False),
+        Column(
+            "StageAttemptID",
+            "bigint",
+            "Attempt of the stage.",
+            source=("spark_events_bronze.StageAttemptID",),
+            nullable=False,
+        ),
         *event_log_columns("submitted", "completed"),
         Column(
             "StageInfo",
@@ -44,7 +56,9 @@ def spark_stages_silver(spans: DataFrame, spark_events_bronze: DataFrame) -> Dat
     """
     submitted, completed = spark.STAGE_SUBMITTED, spark.STAGE_COMPLETED
     submission = ("StageInfo", "SubmissionTime")
-    stages = spark_events_bronze.withColumn("_at", F.coalesce(*(F.col(f"StageInfo.{n}") for n in ("CompletionTime", "SubmissionTime"))))
+    stages = spark_events_bronze.withColumn(
+        "_at", F.coalesce(*(F.col(f"StageInfo.{n}") for n in ("CompletionTime", "SubmissionTime")))
+    )
     folded = stages.groupBy(*_ENTITY).agg(
         first_of(submitted, "filenameGroup").alias("startFilenameGroup"),
         last_of(completed, "filenameGroup", ("_at",)).alias("endFilenameGroup"),

@@ -97,7 +97,9 @@ def lease(
                 f"waited {wait_s:.0f} s. Wait for it to end, or stop it: its lease ends {EXPIRES_AFTER_S:.0f} s later"
             )
         if not told:
-            waiting(f"{location.root} is being loaded by process {body.get('pid')} on {body.get('host')}; waiting for it")
+            waiting(
+                f"{location.root} is being loaded by process {body.get('pid')} on {body.get('host')}; waiting for it"
+            )
             told = True
         time.sleep(poll_s)
     mine._renewed_at = time.monotonic()  # noqa: SLF001 - set where the lease is made

@@ -98,7 +98,9 @@ class TableStore:
         if missing:
             fields = [deltalake.Field(f.name, deltalake.schema.PrimitiveType("string")) for f in missing]
             fields = [
-                deltalake.Field.from_json(f'{{"name":"{f.name}","type":{f.dataType.json()},"nullable":true,"metadata":{{}}}}')
+                deltalake.Field.from_json(
+                    f'{{"name":"{f.name}","type":{f.dataType.json()},"nullable":true,"metadata":{{}}}}'
+                )
                 for f in missing
             ]
             self._delta(table).alter.add_columns(fields)
