@@ -1,12 +1,10 @@
 """Module 1006: every record of the workspace's Spark event logs."""
 
-from pyspark.sql import Column as SparkColumn
-from pyspark.sql import DataFrame
-from pyspark.sql import functions as F
+from pyspark.sql import Column as SparkColumn, DataFrame, functions as F
 
-from overwatch_assets.contract import Column, Insert, Source, table
+from overwatch_assets.contract import Column, Consulted, Insert, Source, table
 from overwatch_assets.rules import spark_events as spark
-from overwatch_assets.rules.names import is_secret, scrubbed, spark_properties, without_secrets
+from overwatch_assets.rules.names import is_secret, renamed, scrubbed, spark_properties, without_secrets
 from overwatch_assets.rules.spark_time import date_of, timestamp_of
 
 FILE_GROUP = "struct<filename:string,byCluster:string,byDriverHost:string,bySparkContext:string>"
@@ -60,7 +58,11 @@ _FILE = (
     entity=("clusterId", "SparkContextID"),
     keys=("clusterId", "SparkContextID", "lineHash", "lineBytes"),
     partition="date",
-    inputs={"spark_event_logs": Source()},
+    inputs={
+        "spark_event_logs": Source(),
+        "clusters_snapshot_bronze": Consulted(optional=True),
+        "audit_log_bronze": Consulted(optional=True),
+    },
     side_tables=("spark_events_processedfiles",),
     columns=(
         *_OURS,
@@ -123,8 +125,7 @@ def _field(event: SparkColumn, name: str, kind: str, timestamp: SparkColumn) -> 
         value = F.coalesce(event["Stage ID"], event["Stage Info"]["Stage ID"], event["stageId"])
     elif name == "Stage Attempt ID":
         value = F.coalesce(event["Stage Attempt ID"], event["Stage Info"]["Stage Attempt ID"], event["stageAttemptId"])
-    target = scrubbed(kind)
-    return (value.cast(target) if target != kind else value).alias(spark.field_name(name))
+    return renamed(value, kind).alias(spark.field_name(name))
 
 
 def _may_hold_secrets(line: SparkColumn) -> SparkColumn:

@@ -78,7 +78,7 @@ class Workspace(Settings):
     auditlogprefix_source_path: AuditSource | None = Field(
         default=None, description=f"'system' or the folder of the date=... folders: {LOCATION}"
     )
-    audit_log_format: Literal["json", "parquet", "delta"] = Field(default="json", description="json, parquet or delta")
+    audit_log_format: Literal["json"] = Field(default="json", description="json, the one format that is read")
 
     token: Reference | None = Field(default=None, description=REFERENCE)
     secret_scope: ScopeName | None = Field(default=None, description=SCOPE)

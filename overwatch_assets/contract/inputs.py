@@ -43,7 +43,7 @@ class Linked:
 class AsOf:
     """A look-up: rows of a derived table that other entities' rows depend on.
 
-    A changed look-up row touches every entity whose stored row used its key, whatever its day (rebuild.md, 3).
+    A changed look-up row touches every entity whose stored row used its key, whatever its day (docs/architecture.md).
 
     Attributes:
         key: the input's column (string or array of strings) with the keys under which a row is found.
@@ -56,4 +56,17 @@ class AsOf:
     stored: str
 
 
-Role = Source | Events | Linked | AsOf
+@dataclass(frozen=True)
+class Consulted:
+    """A table that the reader of a bronze table's source looks into, to learn what to ask for.
+
+    The transform does not take it; its rows do not become rows here.
+
+    Attributes:
+        optional: the table loads without it; what the source names by itself is read.
+    """
+
+    optional: bool = False
+
+
+Role = Source | Events | Linked | AsOf | Consulted

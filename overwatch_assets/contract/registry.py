@@ -12,7 +12,8 @@ from overwatch_assets.contract.table import TABLES, Table
 @cache
 def tables() -> MappingProxyType[str, Table]:
     """Every registered table by name, upstreams first, then by module id."""
-    for package in ("bronze", "silver", "gold", "runner"):
+    importlib.import_module("overwatch_assets.runner.state")
+    for package in ("bronze", "silver", "gold"):
         module = importlib.import_module(f"overwatch_assets.{package}")
         for found in pkgutil.iter_modules(module.__path__):
             importlib.import_module(f"{module.__name__}.{found.name}")

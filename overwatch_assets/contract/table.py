@@ -6,11 +6,10 @@ from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Literal
 
-from pyspark.sql import DataFrame
-from pyspark.sql import types as T
+from pyspark.sql import DataFrame, types as T
 
-from overwatch_assets.contract.inputs import AsOf, Events, Linked, Role, Source
-from overwatch_assets.contract.rebuild import Fold, Rebuild
+from overwatch_assets.contract.inputs import AsOf, Consulted, Events, Linked, Role, Source
+from overwatch_assets.contract.rebuild import Fold, Insert, Rebuild
 from overwatch_assets.contract.types import spark_type
 from overwatch_assets.errors import ConfigurationError
 
@@ -123,6 +122,11 @@ class Table:
         return tuple(c.name for c in self.columns if not c.bookkeeping)
 
     @property
+    def sources(self) -> tuple[str, ...]:
+        """Names of the sources that it reads."""
+        return tuple(n for n, roles in self.inputs.items() if any(isinstance(r, Source) for r in roles))
+
+    @property
     def upstreams(self) -> tuple[str, ...]:
         """Names of the tables that it reads."""
         return tuple(n for n, roles in self.inputs.items() if not all(isinstance(r, Source) for r in roles))
@@ -131,7 +135,9 @@ class Table:
     def required(self) -> tuple[str, ...]:
         """Upstream tables without which it cannot be loaded."""
         return tuple(
-            n for n in self.upstreams if not all(isinstance(r, Events | Linked) and r.optional for r in self.inputs[n])
+            n
+            for n in self.upstreams
+            if not all(isinstance(r, Events | Linked | Consulted) and r.optional for r in self.inputs[n])
         )
 
 
@@ -164,7 +170,7 @@ def table(
 ) -> Callable[[Transform], Table]:
     """Make the decorated transform a table: its name is the function's, its layer the package's.
 
-    The transform's parameters are ``spans`` (not for bronze) and the inputs, by name.
+    The transform's parameters are ``spans`` (not for bronze) and the inputs, by name; consulted ones are no parameters.
 
     Raises:
         ConfigurationError: parameters and inputs differ, or the contract contradicts itself.
@@ -173,8 +179,12 @@ def table(
     def make(transform: Transform) -> Table:
         name = transform.__name__
         parameters = [p for p in inspect.signature(transform).parameters if p != "spans"]
-        if parameters != list(inputs):
-            raise ConfigurationError(f"{name}: parameters {parameters} are not the inputs {list(inputs)}")
+        roles = {n: r if isinstance(r, tuple) else (r,) for n, r in inputs.items()}
+        taken = [n for n, r in roles.items() if not all(isinstance(role, Consulted) for role in r)]
+        if parameters != taken:
+            raise ConfigurationError(f"{name}: parameters {parameters} are not the inputs {taken}")
+        if taken != list(inputs) and not isinstance(rebuild, Insert):
+            raise ConfigurationError(f"{name}: only the reader of a source consults a table, and it has none")
         layer = transform.__module__.split(".")[-2]
         if layer not in ("bronze", "silver", "gold"):
             raise ConfigurationError(f"{name}: a table lives in bronze/, silver/ or gold/, not in {layer}")
@@ -194,7 +204,7 @@ def table(
                 partition=partition,
                 z_order=z_order,
                 rebuild=rebuild,
-                inputs={n: r if isinstance(r, tuple) else (r,) for n, r in inputs.items()},
+                inputs=roles,
                 side_tables=side_tables,
                 view=view,
                 version=version,

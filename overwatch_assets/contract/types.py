@@ -28,7 +28,7 @@ def spark_type(ddl: str) -> T.DataType:
         ConfigurationError: the text is not a type of the portable subset (no decimals, no intervals).
     """
     tokens = _TOKEN.findall(ddl)
-    if "".join(tokens) != re.sub(r"\s+", "", ddl):
+    if re.sub(r"\s+", "", "".join(tokens)) != re.sub(r"\s+", "", ddl):
         raise ConfigurationError(f"'{ddl}' is not a type: it has characters that no type has")
     parsed, rest = _parse(tokens, ddl)
     if rest:

@@ -22,7 +22,7 @@ from typing import IO, Any, cast
 
 import pyspark
 from py4j.protocol import Py4JError  # type: ignore[import-untyped]  # published without types
-from pyspark import SparkContext
+from pyspark import SparkContext  # noqa: TID251 - this is the server
 
 import overwatch_assets
 from overwatch_assets.engine.jars import delta_jars
@@ -44,6 +44,7 @@ SETTINGS = {
     "spark.sql.extensions": "io.delta.sql.DeltaSparkSessionExtension",
     "spark.sql.catalog.spark_catalog": "org.apache.spark.sql.delta.catalog.DeltaCatalog",
     "spark.sql.session.timeZone": "UTC",
+    "spark.python.sql.dataFrameDebugging.enabled": "false",  # the client would look at the stack at each call
     "spark.sql.shuffle.partitions": "4",  # 200 by default: most of a small table's time
     "spark.databricks.delta.snapshotPartitions": "2",  # 50 by default, likewise
 }
@@ -85,7 +86,7 @@ def jvm_server(config: Mapping[str, str]) -> Iterator[str]:
         token = secrets.token_urlsafe(24)
         with (folder / "log").open("wb") as log:
             child = subprocess.Popen(  # noqa: S603 - this module
-                [sys.executable, "-m", "overwatch_assets.engine.jvm", name],
+                [sys.executable, "-P", "-m", "overwatch_assets.engine.jvm", name],
                 stdin=subprocess.PIPE,
                 stdout=subprocess.PIPE,
                 stderr=log,

@@ -11,7 +11,7 @@ _COLUMNS = (
     Renamed("root_execution_id", "RootExecutionID", "Execution that it is part of."),
     Renamed("description", "description", "Description."),
     Renamed("details", "details", "Call site."),
-    Renamed("error_message", "errorMessage", "Why it failed; null: it did not, or the log does not say."),
+    Renamed("error_message", "errorMessage", "Why it failed; empty: it did not; null: the log does not say."),
     Renamed("sql_execution_runtime", "SqlExecutionRunTime", "From start to end."),
 )
 

@@ -11,6 +11,7 @@ _COLUMNS = (
     Renamed("job_group_id", "JobGroupID", "Job group."),
     Renamed("execution_id", "ExecutionID", "SQL execution."),
     Renamed("stage_ids", "StageIDs", "Its stages."),
+    Renamed("stage_infos", "StageInfos", "Its stages as they stood when it was submitted, skipped ones included."),
     Renamed("job_runtime", "JobRunTime", "From submission to completion."),
     Renamed("job_result", "JobResult", "How it ended; null while it is open."),
     Renamed("user_lookup_keys", "AsksFor", "Identities by which its user was looked up; null: it names its user."),
@@ -57,6 +58,7 @@ _REPL = "5:"
             "event_log_start",
             "event_log_end",
             "user_email",
+            "stage_infos",
         ),
     ),
     columns=(
@@ -74,7 +76,7 @@ _REPL = "5:"
         Column(
             "user_email",
             "string",
-            "User: named by the job, else the one user of its principal, isolation, group or execution, else the last of its REPL.",
+            "User: of the job, else the one user of its principal, isolation, group or execution, else its REPL's last.",
         ),
     ),
 )
@@ -115,7 +117,7 @@ def _id_after(word: str) -> SparkColumn:
 
 
 def _users(own: DataFrame, jobs: DataFrame) -> DataFrame:
-    """The user of each job that names none, where an identity has one user only; of a REPL the last one before the job."""
+    """The user of each job that names none: of an identity that has one user, or of its REPL the last one before it."""
     asked = own.select(*_SILVER_KEY, F.col("startTimestamp").alias("_at"), F.explode("AsksFor").alias("_key"))
     known = jobs.where(F.col("PowerProperties.UserEmail").isNotNull()).select(
         F.explode("VouchesFor").alias("_key"),

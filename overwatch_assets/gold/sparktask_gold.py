@@ -3,7 +3,7 @@
 from pyspark.sql import DataFrame, functions as F
 
 from overwatch_assets.contract import Column, Fold, Linked, View, table
-from overwatch_assets.rules.spark_gold import KEY, Renamed, common_values, contract_of, values_of, view_columns
+from overwatch_assets.rules.spark_gold import KEY, Renamed, common_values, contract_of, values_of
 from overwatch_assets.silver.spark_tasks_silver import spark_tasks_silver as SILVER
 
 _COLUMNS = (
@@ -19,13 +19,14 @@ _COLUMNS = (
     Renamed("task_info", "TaskInfo", "The task's details."),
     Renamed("task_type", "TaskType", "ShuffleMapTask or ResultTask."),
     Renamed("task_end_reason", "TaskEndReason", "How it ended; null while it is open."),
+    Renamed("resubmissions", "Resubmissions", "How often its output was lost after it had ended.", nullable=False),
 )
 
 
 @table(
     module_id=3012,
     module_name="Gold_SparkTask",
-    rebuild=Fold(batch_rows=200_000),
+    rebuild=Fold(batch_rows=30_000),
     entity=(*KEY, "stage_id", "stage_attempt_id"),
     keys=(*KEY, "stage_id", "stage_attempt_id", "task_id", "task_attempt_id", "executor", "host", "unixTimeMS"),
     partition="date",
@@ -55,6 +56,7 @@ _COLUMNS = (
             "event_log_start",
             "event_log_end",
             "executor",
+            "resubmissions",
         ),
     ),
     columns=(

@@ -6,8 +6,7 @@ Sources: Spark's `JsonProtocol`, by its documentation of the History Server, and
 
 from collections.abc import Sequence
 
-from pyspark.sql import Column
-from pyspark.sql import functions as F
+from pyspark.sql import Column, functions as F
 
 from overwatch_assets.rules.names import scrubbed
 
@@ -69,6 +68,10 @@ _STAGE_INFO = (
     "`Parent IDs`:array<bigint>,Details:string,`Submission Time`:bigint,`Completion Time`:bigint,"
     f"`Failure Reason`:string,Accumulables:{ACCUMULABLES},`Resource Profile Id`:bigint>"
 )
+STAGE_INFOS = (
+    "array<struct<`Stage ID`:bigint,`Stage Attempt ID`:bigint,`Stage Name`:string,`Number of Tasks`:bigint,"
+    "`Parent IDs`:array<bigint>,`Submission Time`:bigint,`Completion Time`:bigint>>"
+)
 EXECUTOR_INFO = (
     "struct<Host:string,`Total Cores`:bigint,`Log Urls`:map<string,string>,Attributes:map<string,string>,"
     "`Resource Profile Id`:bigint,`Registration Time`:bigint,`Request Time`:bigint>"
@@ -86,6 +89,7 @@ FIELDS: tuple[tuple[str, str, str], ...] = (
     ("time", "bigint", "Time of a SQL execution event, epoch ms."),
     ("Job ID", "bigint", "Spark job."),
     ("Stage IDs", "array<bigint>", "Stages of the job."),
+    ("Stage Infos", STAGE_INFOS, "The job's stages as they stood when it was submitted."),
     (
         "Job Result",
         f"struct<Result:string,Exception:struct<Message:string,`Stack Trace`:{_STACK}>>",

@@ -1,12 +1,11 @@
-"""What the Spark silver tables share: an entity's events folded into its rows (silver.md, 1).
+"""What the Spark silver tables share: an entity's events folded into its rows.
 
 Events come from the log in no particular order and at least once; a start may be missing, an end may not have come yet.
 """
 
 from collections.abc import Sequence
 
-from pyspark.sql import Column as SparkColumn
-from pyspark.sql import functions as F
+from pyspark.sql import Column as SparkColumn, functions as F
 
 from overwatch_assets.bronze.spark_events_bronze import FILE_GROUP
 from overwatch_assets.contract import Column

@@ -1,10 +1,9 @@
-"""What the Spark gold tables share: silver's rows under the names that people query (gold.md, 3.2)."""
+"""What the Spark gold tables share: silver's rows under the names that people query."""
 
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from pyspark.sql import Column as SparkColumn
-from pyspark.sql import functions as F
+from pyspark.sql import Column as SparkColumn, functions as F
 
 from overwatch_assets.contract import Column, Table
 from overwatch_assets.rules.spark_time import timestamp_of

@@ -1,7 +1,6 @@
 """The run-time struct of Overwatch's Spark and job tables."""
 
-from pyspark.sql import Column
-from pyspark.sql import functions as F
+from pyspark.sql import Column, functions as F
 
 RUNTIME = (
     "struct<startEpochMS:bigint,startTS:timestamp,endEpochMS:bigint,endTS:timestamp,"
@@ -20,7 +19,7 @@ def date_of(ms: Column) -> Column:
 
 
 def runtime(start_ms: Column, end_ms: Column) -> Column:
-    """From start to end, both epoch ms. Run times are null while either is; an end before the start counts as the start."""
+    """From start to end, both epoch ms. Run times are null while either is; an end before the start counts as it."""
     start, end = start_ms.cast("bigint"), end_ms.cast("bigint")
     lasted = F.when(end < start, F.lit(0)).otherwise(end - start).cast("bigint")
     seconds = lasted / F.lit(1000.0)

@@ -1,1 +1,1 @@
-"""Load tables of a workspace for windows of time. One pipeline for the command line, Dagster and whatever comes later."""
+"""Load tables of a workspace for windows of time: one pipeline for the command line and for Dagster."""

@@ -1,12 +1,11 @@
-"""Change records: written before the rows, read by the tables downstream (rebuild.md, 1.2)."""
+"""Change records: written before the rows, read by the tables downstream (docs/architecture.md)."""
 
 import datetime as dt
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 import pyarrow as pa
-from pyspark.sql import DataFrame
-from pyspark.sql import functions as F
+from pyspark.sql import DataFrame, functions as F
 
 from overwatch_assets.contract.table import Table
 from overwatch_assets.runner.state import TABLE_CHANGES

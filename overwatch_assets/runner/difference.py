@@ -1,11 +1,10 @@
-"""Compare new rows with stored ones; record what changed, then write only that, in one MERGE (rebuild.md, 1.2 and 1.5)."""
+"""Compare new rows with stored ones; record what changed, then write only that, in one MERGE."""
 
 from collections.abc import Callable, Iterable
 
 import pyarrow as pa
 import pyarrow.compute as pc
-from pyspark.sql import Column, DataFrame
-from pyspark.sql import functions as F
+from pyspark.sql import Column, DataFrame, functions as F
 
 from overwatch_assets.contract.table import Table
 from overwatch_assets.errors import StorageError

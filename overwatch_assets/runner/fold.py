@@ -1,13 +1,11 @@
-"""Fold: read touched entities whole, and replace their rows (rebuild.md, 1)."""
+"""Fold: read touched entities whole, and replace their rows (docs/architecture.md)."""
 
 import datetime as dt
 from collections.abc import Callable, Iterator, Sequence
 
 import pyarrow as pa
 import pyarrow.compute as pc
-from pyspark.sql import DataFrame
-from pyspark.sql import functions as F
-from pyspark.sql import types as T
+from pyspark.sql import DataFrame, functions as F, types as T
 
 from overwatch_assets.contract.inputs import AsOf, Events, Linked
 from overwatch_assets.contract.rebuild import Fold
@@ -28,8 +26,10 @@ def fold(load: Load) -> None:
     if touched.num_rows == 0:
         return
     stored = _stored_entities(load, touched)
-    known = touched.filter(_among(touched, stored)) if stored.num_rows else touched.slice(0, 0)
-    fresh = touched.filter(pc.invert(_among(touched, stored))) if stored.num_rows else touched
+    # Named by a record of this table: a load that was killed, or one that found nothing to say of it.
+    there = pa.concat_tables([stored, _recorded(load, touched)])
+    known = touched.filter(_among(touched, there)) if there.num_rows else touched.slice(0, 0)
+    fresh = touched.filter(pc.invert(_among(touched, there))) if there.num_rows else touched
     reader = _Reader(load, touched)
     limit = load.table.rebuild.batch_rows
     if limit is not None and pc.max(touched.column(_COUNT)).as_py() == 0:
@@ -219,10 +219,23 @@ def _stored_entities(load: Load, touched: pa.Table) -> pa.Table:
     return store.arrow(rows).cast(touched.select(list(table.entity)).schema)
 
 
+def _recorded(load: Load, touched: pa.Table) -> pa.Table:
+    """Those of the touched entities that the table's own change records of the window name."""
+    names = list(load.table.entity)
+    wanted = touched.select(names)
+    if load.changes.seen(load.table, load.window) == 0:
+        return wanted.slice(0, 0)
+    kinds = {n: load.table.by_name[n].type for n in names}
+    keys = load.changes.keys(load.table, load.window, names)
+    keys = keys.select(*(F.col(n).cast(kinds[n]).alias(n) for n in names))
+    return load.store.arrow(keys.where(_near(names, touched, load.table))).cast(wanted.schema)
+
+
 def _among(rows: pa.Table, others: pa.Table) -> pa.Array:
     """Which rows' entities are among the others."""
     names = others.column_names
-    marked = others.append_column("_hit", pa.array([True] * others.num_rows))
+    distinct = others.group_by(names).aggregate([])
+    marked = distinct.append_column("_hit", pa.array([True] * distinct.num_rows))
     numbered = rows.select(names).append_column("_at", pa.array(range(rows.num_rows)))
     joined = numbered.join(marked, names, join_type="left outer").sort_by("_at")
     return pc.fill_null(joined.column("_hit"), False)  # noqa: FBT003 - a value
@@ -253,7 +266,7 @@ def _batches(entities: pa.Table, limit: int | None) -> Iterator[pa.Table]:
     yield entities.slice(start)
 
 
-def _near(key: Sequence[str], entities: pa.Table, table: Table):  # type: ignore[no-untyped-def]  # noqa: ANN202
+def _near(key: Sequence[str], entities: pa.Table, table: Table):  # type: ignore[no-untyped-def]
     """A predicate on plain columns that all wanted rows satisfy, for the engine to skip files by."""
     condition = F.lit(True)  # noqa: FBT003 - a literal
     for column, name in zip(key, table.entity, strict=True):

@@ -1,21 +1,22 @@
-"""Insert: bronze rows go in by content key, each on its own day, and are never deleted (rebuild.md, 1)."""
+"""Insert: bronze rows go in by content key, each on its own day, and are never deleted (docs/architecture.md)."""
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 
-from pyspark.sql import DataFrame
-from pyspark.sql import functions as F
-from pyspark.sql import types as T
+import pyarrow.compute as pc
+from pyspark.sql import DataFrame, Window as Over, functions as F, types as T
 
 from overwatch_assets.contract.rebuild import Insert
 from overwatch_assets.contract.registry import tables
+from overwatch_assets.runner.changes import day_window
 from overwatch_assets.runner.context import Load
-from overwatch_assets.runner.difference import write_difference
+from overwatch_assets.runner.difference import row_id, write_difference
 from overwatch_assets.runner.state import QUARANTINE
 from overwatch_assets.runner.window import day_of
 from overwatch_assets.storage.tables import TOMBSTONE, is_any
 
 _KEPT_BYTES = 65_536
+_KEY = "_key"
 
 
 @dataclass(frozen=True)
@@ -52,7 +53,7 @@ class Reading:
 
 def insert(load: Load, reading: Reading) -> None:
     """Insert what a source gave."""
-    table, store = load.table, load.store
+    table = load.table
     assert isinstance(table.rebuild, Insert)  # noqa: S101 - tells mypy
     quarantine(load, reading.rejects)
     for name, rows in reading.side_rows.items():
@@ -60,16 +61,66 @@ def insert(load: Load, reading: Reading) -> None:
     for key, count in reading.notes.items():
         load.counts[key] += count
     for frame in reading.frames:
+        (_replace if table.rebuild.replaces else _append)(load, frame)
 
-        def new(frame: DataFrame = frame) -> DataFrame:
-            return load.finish(table(frame)).dropDuplicates(["organization_id", *table.keys])
 
-        days = store.arrow(new().select(table.partition or "").distinct()).column(0).to_pylist()
+def _replace(load: Load, frame: DataFrame) -> None:
+    """Insert rows of new keys, and put rows that say something else in the place of stored ones."""
+    table, store = load.table, load.store
+    assert table.partition is not None  # noqa: S101 - tables that grow have one
+    partition = table.partition
 
-        def stored(days: Sequence[object] = tuple(days)) -> DataFrame:
-            return store.read(table).where(is_any(F.col(table.partition or ""), days))
+    def new() -> DataFrame:
+        return load.finish(table(frame))
 
-        write_difference(load, new, stored, delete=False, update=table.rebuild.replaces, by_day=True)
+    days = store.arrow(new().select(partition).distinct()).column(0).to_pylist()
+
+    def stored() -> DataFrame:
+        return store.read(table).where(is_any(F.col(partition), days))
+
+    write_difference(load, new, stored, delete=False, by_day=True)
+
+
+def _append(load: Load, frame: DataFrame) -> None:
+    """Append rows of new keys. Only keys are compared: rows of one key are the same record."""
+    table, store = load.table, load.store
+    assert table.partition is not None  # noqa: S101 - tables that grow have one
+    partition = table.partition
+    key = F.md5(row_id(table)).alias(_KEY)
+
+    def new() -> DataFrame:
+        return load.finish(table(frame)).select("*", key)
+
+    found = store.arrow(new().select(_KEY, partition))
+    keys = found.group_by(_KEY).aggregate([(partition, "min"), (_KEY, "count")])
+    days = found.column(partition).unique().to_pylist()
+    there = store.arrow(
+        store.read(table)
+        .where(is_any(F.col(partition), days))
+        .select(key)
+        .join(store.spark.createDataFrame(keys.select([_KEY])), _KEY, "leftsemi")
+    )
+    fresh = keys.filter(pc.invert(pc.is_in(keys.column(_KEY), there.column(_KEY).combine_chunks())))
+    if found.num_rows > keys.num_rows:
+        load.counts["duplicates"] += found.num_rows - keys.num_rows
+    if not fresh.num_rows:
+        return
+    doubled = pc.max(fresh.column(f"{_KEY}_count")).as_py() > 1
+
+    def rows() -> DataFrame:
+        picked = new().join(store.spark.createDataFrame(fresh.select([_KEY])), _KEY, "leftsemi")
+        if doubled:
+            nth = F.row_number().over(Over.partitionBy(_KEY).orderBy(_KEY))
+            picked = picked.select("*", nth.alias("_nth")).where(F.col("_nth") == 1).drop("_nth")
+        return picked.drop(_KEY)
+
+    load.lease.check()
+    load.changes.append(
+        table, [(day_window(d), {}) for d in sorted(fresh.column(f"{partition}_min").unique().to_pylist())]
+    )
+    load.lease.check()
+    store.append(table, rows)
+    load.counts["inserted"] += fresh.num_rows
 
 
 def quarantine(load: Load, rejects: Iterable[Reject]) -> None:
@@ -96,10 +147,22 @@ def quarantine(load: Load, rejects: Iterable[Reject]) -> None:
     if not rows:
         return
     schema = T.StructType([*QUARANTINE.schema.fields, T.StructField(TOMBSTONE, T.BooleanType())])
-    unique = list({(r[1], r[2], r[3], r[8]): r for r in rows}.values())
+    there = _quarantined(load, {r[2] for r in rows})
+    unique = list({k: r for r in rows if (k := (r[2], r[3], r[8])) not in there}.values())
+    if not unique:
+        return
     load.lease.check()
     load.store.merge(QUARANTINE, lambda: load.store.frame(unique, schema), dates=None, update=False)
     load.counts["quarantined"] += len(unique)
+
+
+def _quarantined(load: Load, locations: set[str]) -> set[tuple[str, int | None, int]]:
+    """Place and hash of what is in quarantine from some locations: what is there already is no news."""
+    rows = load.store.read(QUARANTINE).where(
+        (F.col("source") == load.table.name) & is_any(F.col("location"), sorted(locations))
+    )
+    found = load.store.arrow(rows.select("location", "line", "hash")).to_pylist()
+    return {(r["location"], r["line"], r["hash"]) for r in found}
 
 
 def insert_side(load: Load, name: str, rows: list[tuple[object, ...]]) -> None:

@@ -48,10 +48,12 @@ def read_report(store: TableStore, module_ids: Iterable[int]) -> list[Loaded]:
             F.unix_millis("Pipeline_SnapTS").alias("snap_ms"),
             "runStartTS",
             F.map_entries("inputsRead").alias("inputs"),
-            F.col("versionAfter").alias("version"),
+            "reportedTS",
         )
     ).to_pylist()
-    loaded = [
+    # A load that failed has no start, and loads of one run have one `now`.
+    rows.sort(key=lambda r: (r["reportedTS"] or 0, r["snap_ms"]))
+    return [
         Loaded(
             r["moduleID"],
             Window(r["fromTS"], r["untilTS"]),
@@ -62,7 +64,6 @@ def read_report(store: TableStore, module_ids: Iterable[int]) -> list[Loaded]:
         )
         for r in rows
     ]
-    return sorted(loaded, key=lambda r: (r.snap_ms, r.started_ms))
 
 
 def effective(rows: Iterable[Loaded], module_id: int) -> list[Window]:
@@ -71,7 +72,7 @@ def effective(rows: Iterable[Loaded], module_id: int) -> list[Window]:
 
 
 def loaded_until_ms(rows: Iterable[Loaded], module_id: int) -> int:
-    """Largest end of the effective windows; holes do not lower it (rebuild.md, 2). 0: nothing is loaded."""
+    """Largest end of the effective windows; holes do not lower it (docs/architecture.md). 0: nothing is loaded."""
     return max((r.window.until_ms for r in rows if r.module_id == module_id and r.is_effective), default=0)
 
 

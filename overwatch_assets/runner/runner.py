@@ -143,7 +143,7 @@ class Runner:
             if not prefixes:
                 return "no cluster-log prefix: the clusters declare none, and cluster_log_prefixes is not set"
             return load_event_logs(load, prefixes, cluster_id=self.sources.default_cluster_id, cores=self.sources.cores)
-        (source,) = table.inputs
+        (source,) = table.sources
         reading = self.sources.read(source, load)
         insert(load, reading)
         return reading.empty
@@ -194,6 +194,7 @@ class Runner:
                     True,
                     before,
                     self.store.version(load.table),
+                    ended_ms,
                     dict(load.inputs_read),
                     self.workspace.workspace_name,
                     self.now,

@@ -1,6 +1,6 @@
 """The tables in which the runner keeps its own state: what was loaded, what changed, what was refused."""
 
-from overwatch_assets.contract.table import META, ORGANIZATION, Column, Table, View, register
+from overwatch_assets.contract.table import META, ORGANIZATION, Column, Table, register
 
 PIPELINE_REPORT = register(
     Table(
@@ -33,26 +33,11 @@ PIPELINE_REPORT = register(
             Column(
                 "versionAfter", "bigint", "Delta version after the load: where a rollback of the next one returns to."
             ),
+            Column("reportedTS", "bigint", "When this row was written, epoch ms: the order of loads."),
             Column("inputsRead", "map<string,bigint>", "Per input the highest change record that this load read."),
             *META,
         ),
         keys=("moduleID", "Overwatch_RunID", "fromTS"),
-        view=View(
-            "pipReport",
-            (
-                "organization_id",
-                "workspace_name",
-                "moduleID",
-                "moduleName",
-                "primordialDateString",
-                "fromTS",
-                "untilTS",
-                "status",
-                "writeOpsMetrics",
-                "Pipeline_SnapTS",
-                "Overwatch_RunID",
-            ),
-        ),
     )
 )
 

@@ -86,17 +86,24 @@ class SampleApi:
         workspaces: by token, a workspace's clusters by id, each the JSON body of `clusters/get`; or a function that
             gives them, called at each request, so that they may follow a clock.
         faults: tried in order at each request; the first one that takes it decides.
+        port: where to listen; 0 lets the operating system choose.
+
+    Raises OSError if the port is taken.
     """
 
     def __init__(
-        self, workspaces: Mapping[str, Clusters | Callable[[], Clusters]], faults: Iterable[Fault] = ()
+        self,
+        workspaces: Mapping[str, Clusters | Callable[[], Clusters]],
+        faults: Iterable[Fault] = (),
+        *,
+        port: int = 0,
     ) -> None:
         self._workspaces = dict(workspaces)
         self._lock = threading.Lock()
         self._faults = [(fault, itertools.count()) for fault in faults]
         self._received: list[Received] = []
         self._closing = threading.Event()
-        self._server = _Server(("127.0.0.1", 0), _Handler)
+        self._server = _Server(("127.0.0.1", port), _Handler)
         self._server.api = self
         self._thread = threading.Thread(target=self._server.serve_forever, args=(0.02,), daemon=True)
 
@@ -114,7 +121,7 @@ class SampleApi:
 
     @property
     def port(self) -> int:
-        """The port it listens on, chosen by the operating system."""
+        """The port it listens on."""
         return int(self._server.server_address[1])
 
     @property

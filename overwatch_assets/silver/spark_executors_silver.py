@@ -1,6 +1,6 @@
 """Module 2003: executors."""
 
-from pyspark.sql import DataFrame, functions as F
+from pyspark.sql import DataFrame, Window, functions as F
 
 from overwatch_assets.contract import Column, Events, Fold, table
 from overwatch_assets.rules import spark_events as spark
@@ -44,18 +44,25 @@ ALIVE_TIME = (
     ),
 )
 def spark_executors_silver(spans: DataFrame, spark_events_bronze: DataFrame) -> DataFrame:
-    """Every executor, from added to removed, or to the end of its application. One row: one executor of one context."""
+    """Every executor, from added to removed, or to the end of its application.
+
+    One row: one life of one executor of one context. An executor that comes back after its removal lives again; one
+    that registers twice, or is removed twice, lives once.
+    """
     added, removed = spark.EXECUTOR_ADDED, spark.EXECUTOR_REMOVED
-    own = spark_events_bronze.where(is_event(added, removed) & F.col("ExecutorID").isNotNull())
     at = ("Timestamp",)
-    folded = own.groupBy(*CONTEXT, "ExecutorID").agg(
-        first_of(added, "Timestamp", at).alias("_added"),
-        last_of(removed, "Timestamp", at).alias("_removed"),
-        first_of(added, "ExecutorInfo", at).alias("executorInfo"),
-        last_of(removed, "RemovedReason", at).alias("RemovedReason"),
-        first_of(added, "filenameGroup", at).alias("startFilenameGroup"),
-        last_of(removed, "filenameGroup", at).alias("endFilenameGroup"),
-        F.max(F.when(is_event(removed), 1)).alias("_was_removed"),
+    folded = (
+        _lives(spark_events_bronze.where(is_event(added, removed) & F.col("ExecutorID").isNotNull()))
+        .groupBy(*CONTEXT, "ExecutorID", "_life")
+        .agg(
+            first_of(added, "Timestamp", at).alias("_added"),
+            first_of(removed, "Timestamp", at).alias("_removed"),
+            last_of(added, "ExecutorInfo", at).alias("executorInfo"),
+            first_of(removed, "RemovedReason", at).alias("RemovedReason"),
+            first_of(added, "filenameGroup", at).alias("startFilenameGroup"),
+            first_of(removed, "filenameGroup", at).alias("endFilenameGroup"),
+            F.max(F.when(is_event(removed), 1)).alias("_was_removed"),
+        )
     )
     ends = (
         spark_events_bronze.where(is_event(spark.APPLICATION_END))
@@ -78,3 +85,13 @@ def spark_executors_silver(spans: DataFrame, spark_events_bronze: DataFrame) -> 
         F.col("_added").alias("addedTimestamp"),
         date_of(F.coalesce("_added", end)).alias("addedDate"),
     )
+
+
+def _lives(events: DataFrame) -> DataFrame:
+    """The executors' events with the number of the life that each is about: one begins when it is added anew."""
+    is_removal = is_event(spark.EXECUTOR_REMOVED).cast("int")
+    in_order = Window.partitionBy(*CONTEXT, "ExecutorID").orderBy("Timestamp", is_removal, "lineHash")
+    begins = is_event(spark.EXECUTOR_ADDED) & (F.coalesce(F.lag(is_removal).over(in_order), F.lit(1)) == 1)
+    numbered = events.withColumn("_begins", begins.cast("int"))
+    so_far = in_order.rowsBetween(Window.unboundedPreceding, Window.currentRow)
+    return numbered.withColumn("_life", F.sum("_begins").over(so_far))

@@ -15,7 +15,7 @@ from overwatch_assets.rules.spark_fold import (
     run_time_columns,
 )
 
-# Member of PowerProperties -> key of the event's Properties, as bronze has it (silver.md, 1.4).
+# Member of PowerProperties -> key of the event's Properties, as bronze has it.
 _POWER = {
     "AppName": "sparkappname",
     "WorkspaceURL": "sparkdatabricksapiurl",
@@ -89,6 +89,12 @@ _RESULT = next(kind for name, kind, _ in spark.FIELDS if name == "Job Result")
         Column("ExecutionID", "string", "SQL execution, from the properties."),
         Column("JobID", "bigint", "Spark job.", source=("spark_events_bronze.JobID",), nullable=False),
         Column("StageIDs", "array<bigint>", "Its stages.", source=("spark_events_bronze.StageIDs",)),
+        Column(
+            "StageInfos",
+            scrubbed(spark.STAGE_INFOS),
+            "Its stages as they stood when it was submitted: also those that it then skipped, with their tasks.",
+            source=("spark_events_bronze.StageInfos",),
+        ),
         Column("PowerProperties", _POWER_TYPE, "Selected properties of the job."),
         Column(
             "JobResult",
@@ -109,6 +115,7 @@ def spark_jobs_silver(spans: DataFrame, spark_events_bronze: DataFrame) -> DataF
         first_of(start, "SubmissionTime", ("SubmissionTime",)).alias("_start"),
         last_of(end, "CompletionTime", ("CompletionTime",)).alias("_end"),
         first_of(start, "StageIDs", ("SubmissionTime",)).alias("StageIDs"),
+        first_of(start, "StageInfos", ("SubmissionTime",)).alias("StageInfos"),
         first_of(start, _power(), ("SubmissionTime",)).alias("PowerProperties"),
         last_of(end, "JobResult", ("CompletionTime",)).alias("JobResult"),
         first_of(start, "filenameGroup", ("SubmissionTime",)).alias("startFilenameGroup"),
@@ -123,6 +130,7 @@ def spark_jobs_silver(spans: DataFrame, spark_events_bronze: DataFrame) -> DataF
         power["ExecutionID"].alias("ExecutionID"),
         "JobID",
         "StageIDs",
+        "StageInfos",
         "PowerProperties",
         "JobResult",
         F.when(has_user, identities).alias("VouchesFor"),

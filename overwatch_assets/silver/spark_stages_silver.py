@@ -1,7 +1,6 @@
 """Module 2007: stages of Spark jobs."""
 
-from pyspark.sql import DataFrame
-from pyspark.sql import functions as F
+from pyspark.sql import DataFrame, functions as F
 
 from overwatch_assets.contract import Column, Events, Fold, table
 from overwatch_assets.rules import spark_events as spark
@@ -43,7 +42,7 @@ _ACCUMULABLES = scrubbed(spark.ACCUMULABLES)
             "StageInfo",
             f"struct<Accumulables:{_ACCUMULABLES},CompletionTime:bigint,Details:string,FailureReason:string,"
             "NumberofTasks:bigint,ParentIDs:array<bigint>,SubmissionTime:bigint,StageName:string,ResourceProfileId:bigint>",
-            "The stage: accumulables, completion, failure reason and number of tasks from its end, the rest from its start.",
+            "The stage: accumulables, completion, failure and number of tasks from its end, the rest from its start.",
         ),
         *run_time_columns("StageRunTime", "submission to completion"),
     ),

@@ -1,6 +1,6 @@
 """Module 2008: tasks of Spark stages."""
 
-from pyspark.sql import Column as SparkColumn, DataFrame, functions as F
+from pyspark.sql import DataFrame, functions as F
 
 from overwatch_assets.contract import Column, Events, Fold, table
 from overwatch_assets.rules import spark_events as spark
@@ -38,7 +38,7 @@ _INFO_TYPE = (
 @table(
     module_id=2008,
     module_name="Silver_SPARK_Tasks",
-    rebuild=Fold(batch_rows=200_000),
+    rebuild=Fold(batch_rows=60_000),
     entity=_ENTITY,
     keys=(*CONTEXT, "StageID", "StageAttemptID", "TaskID", "TaskAttempt", "ExecutorID", "Host", "startTimestamp"),
     partition="startDate",
@@ -78,6 +78,12 @@ _INFO_TYPE = (
             source=("spark_events_bronze.TaskExecutorMetrics",),
         ),
         Column("TaskInfo", _INFO_TYPE, "The task, from its end event; while it is open, from its start event."),
+        Column(
+            "Resubmissions",
+            "bigint",
+            "How often its output was lost with its executor after it had ended, and had to be made again.",
+            nullable=False,
+        ),
         *run_time_columns("TaskRunTime", "launch to finish"),
     ),
 )
@@ -88,67 +94,55 @@ def spark_tasks_silver(spans: DataFrame, spark_events_bronze: DataFrame) -> Data
     have not ended; nothing is joined for the others.
     """
     events = spark_events_bronze.withColumn("_task", F.col("TaskInfo.TaskID")).where(F.col("_task").isNotNull())
-    ends = _one_end_each(events.where(is_event(spark.TASK_END)))
-    ended = ends.select(*_TASK)
-    started = events.where(is_event(spark.TASK_START))
-    open_tasks = _one_each(started.select(*_TASK, "TaskInfo", "filenameGroup", "lineHash"), "lineHash").join(
-        ended, list(_TASK), "leftanti"
-    )
-    info = F.col("TaskInfo")
-    common = [
+    info, ended = F.col("TaskInfo"), is_event(spark.TASK_END)
+    return _one_each(events).select(
         *_ENTITY,
         F.col("_task").alias("TaskID"),
         info["Attempt"].alias("TaskAttempt"),
         info["ExecutorID"].alias("ExecutorID"),
         info["Host"].alias("Host"),
-    ]
-    details = F.struct(*(info[name].alias(name) for name in _INFO)).alias("TaskInfo")
-    copied = ("TaskEndReason", "TaskMetrics", "TaskType", "TaskExecutorMetrics")
-    kinds = {c.name: c.type for c in spark_tasks_silver.columns}
-    finished = ends.select(
-        *common,
         F.col("filenameGroup").alias("startFilenameGroup"),
-        F.col("filenameGroup").alias("endFilenameGroup"),
-        *copied,
-        details,
-        *run_time("TaskRunTime", info["LaunchTime"], _positive(info["FinishTime"])),
+        F.when(ended, F.col("filenameGroup")).alias("endFilenameGroup"),
+        "TaskEndReason",
+        "TaskMetrics",
+        "TaskType",
+        "TaskExecutorMetrics",
+        F.struct(*(info[name].alias(name) for name in _INFO)).alias("TaskInfo"),
+        F.coalesce("_resubmissions", F.lit(0)).cast("bigint").alias("Resubmissions"),
+        *run_time("TaskRunTime", info["LaunchTime"], F.when(info["FinishTime"] > 0, info["FinishTime"])),
     )
-    still_open = open_tasks.select(
-        *common,
-        F.col("filenameGroup").alias("startFilenameGroup"),
-        F.lit(None).cast(kinds["endFilenameGroup"]).alias("endFilenameGroup"),
-        *(F.lit(None).cast(kinds[name]).alias(name) for name in copied),
-        details,
-        *run_time("TaskRunTime", info["LaunchTime"], F.lit(None).cast("bigint")),
-    )
-    return finished.unionByName(still_open)
 
 
-def _positive(ms: SparkColumn) -> SparkColumn:
-    """Spark writes 0 for a time that is not known."""
-    return F.when(ms > 0, ms)
+def _one_each(events: DataFrame) -> DataFrame:
+    """The event that tells of each task: its end, or its start while it has none; and how often it was resubmitted.
 
-
-def _one_end_each(ends: DataFrame) -> DataFrame:
-    """One end for each task: a map task whose executor is lost after it succeeded gets a second one, `Resubmitted`."""
+    A map task whose executor is lost after it succeeded gets another end, `Resubmitted`, while its stage still runs.
+    Nearly all tasks have one end: only the others are looked for, by narrow columns, and joined from the left, because
+    a hash join holds that side in memory.
+    """
+    ended = is_event(spark.TASK_END)
+    resubmitted = F.coalesce((F.col("TaskEndReason.Reason") == "Resubmitted").cast("int"), F.lit(0))
     order = F.struct(
-        (F.col("TaskEndReason.Reason") == "Resubmitted").cast("int").alias("resubmitted"),
+        resubmitted.alias("resubmitted"),
         F.col("TaskInfo.FinishTime").alias("finished"),
         F.col("lineHash").alias("hash"),
     )
-    doubled = (
-        ends.groupBy(*_TASK)
-        .agg(F.count(F.lit(1)).alias("_ends"), F.min(order).alias("_first"))
-        .where(F.col("_ends") > 1)
-        .select(*_TASK, F.col("_first.hash").alias("_kept"))
+    others = (
+        events.groupBy(*_TASK)
+        .agg(
+            F.sum(ended.cast("int")).alias("_ends"),
+            F.sum(F.when(ended, resubmitted).otherwise(0)).alias("_all"),
+            F.min(F.when(ended, order)).alias("_end"),
+            F.min(F.when(~ended, F.col("lineHash"))).alias("_start"),
+        )
+        .where(F.col("_ends") != 1)
+        .select(
+            *_TASK,
+            F.coalesce(F.col("_end.hash"), F.col("_start")).alias("_told_by"),
+            (F.col("_all") - F.col("_end.resubmitted")).alias("_resubmissions"),
+        )
     )
-    # The few doubled ones on the left: a hash join holds that side in memory.
-    marked = doubled.join(ends, list(_TASK), "right")
-    return marked.where(F.col("_kept").isNull() | (F.col("_kept") == F.col("lineHash"))).drop("_kept")
-
-
-def _one_each(starts: DataFrame, order: str) -> DataFrame:
-    folded = starts.groupBy(*_TASK).agg(
-        F.min_by("TaskInfo", order).alias("TaskInfo"), F.min_by("filenameGroup", order).alias("filenameGroup")
+    told_by = F.col("_told_by")
+    return others.join(events, list(_TASK), "right").where(
+        F.when(told_by.isNull(), ended).otherwise(told_by == F.col("lineHash"))
     )
-    return folded.select(*_TASK, "TaskInfo", "filenameGroup")

@@ -14,6 +14,7 @@ import uuid
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from pathlib import Path
 
 from overwatch_assets.errors import LeaseError
 from overwatch_assets.storage.location import Location
@@ -33,21 +34,29 @@ class Lease:
     number: int
     holder: dict[str, str | int]
     _released: threading.Event = field(default_factory=threading.Event)
-    _renewed_at: float = 0.0
+    _lost: threading.Event = field(default_factory=threading.Event)
+    _expires_at: float = field(default_factory=lambda: time.time() + EXPIRES_AFTER_S)
 
     def renew(self) -> None:
-        """Write a new expiry."""
-        body = {**self.holder, "expires_at": time.time() + EXPIRES_AFTER_S}
-        self.location.fs.pipe_file(_file(self.location, self.number), json.dumps(body).encode())
-        self._renewed_at = time.monotonic()
+        """Write a new expiry, unless another process has taken the lease by now."""
+        if _latest(self.location)[0] != self.number:
+            self._lost.set()
+            return
+        until = time.time() + EXPIRES_AFTER_S
+        _write(self.location, self.number, {**self.holder, "expires_at": until})
+        self._expires_at = until
 
     def check(self) -> None:
-        """Raise if another process may have taken the lease.
+        """Raise if another process has taken the lease.
+
+        By the clock that others judge it by, not the monotonic one, which stands still while a machine sleeps.
 
         Raises:
             LeaseError: it was not renewed in time.
         """
-        if time.monotonic() - self._renewed_at > EXPIRES_AFTER_S and _latest(self.location)[0] != self.number:
+        if not self._lost.is_set() and time.time() < self._expires_at:
+            return
+        if self._lost.is_set() or _latest(self.location)[0] != self.number:
             raise LeaseError(
                 f"The lease on {self.location.root} was lost to another process while this one was not running; "
                 "load the partition again"
@@ -55,7 +64,7 @@ class Lease:
 
     def keep(self) -> None:
         """Renew until released; runs in a thread."""
-        while not self._released.wait(RENEW_EVERY_S):
+        while not self._released.wait(RENEW_EVERY_S) and not self._lost.is_set():
             try:
                 self.renew()
             except OSError:
@@ -88,7 +97,7 @@ def lease(
         number, body = _latest(location)
         if body is None or _is_over(body, location):
             mine = Lease(location, number + 1, holder)
-            if _create(location, number + 1, {**holder, "expires_at": time.time() + EXPIRES_AFTER_S}):
+            if _create(location, number + 1, {**holder, "expires_at": mine._expires_at}):  # noqa: SLF001 - made here
                 break
             continue
         if time.monotonic() > deadline:
@@ -102,7 +111,6 @@ def lease(
             )
             told = True
         time.sleep(poll_s)
-    mine._renewed_at = time.monotonic()  # noqa: SLF001 - set where the lease is made
     thread = threading.Thread(target=mine.keep, name="lease", daemon=True)
     thread.start()
     try:
@@ -110,7 +118,7 @@ def lease(
     finally:
         mine._released.set()  # noqa: SLF001
         thread.join()
-        _release(location, mine.number)
+        _release(location, mine)
 
 
 def _file(location: Location, number: int) -> str:
@@ -118,22 +126,21 @@ def _file(location: Location, number: int) -> str:
 
 
 def _latest(location: Location) -> tuple[int, dict[str, str | int | float] | None]:
-    """The newest lease's number and content; (0, None) where there was none."""
+    """Find the newest lease's number and content; (0, None) where there was none."""
     folder = location.key(_FOLDER)
     location.fs.invalidate_cache(folder)
     try:
         files = sorted(str(f) for f in location.fs.ls(folder, detail=False))
     except FileNotFoundError:
         return 0, None
-    numbers = [int(f.rsplit("/", 1)[1].removesuffix(".json")) for f in files if f.endswith(".json")]
+    stems = [f.rsplit("/", 1)[1].removesuffix(".json") for f in files if f.endswith(".json")]
+    numbers = [int(stem) for stem in stems if stem.isdigit()]
     if not numbers:
         return 0, None
     try:
-        return numbers[-1], json.loads(location.fs.cat_file(_file(location, numbers[-1])) or b"{}")
+        return numbers[-1], json.loads(location.fs.cat_file(_file(location, numbers[-1])))
     except FileNotFoundError:  # removed between the two calls: look again
         return _latest(location)
-    except json.JSONDecodeError:  # being written
-        return numbers[-1], {"expires_at": time.time() + 1}
 
 
 def _is_over(body: dict[str, str | int | float], location: Location) -> bool:
@@ -155,31 +162,45 @@ def _is_alive(pid: int) -> bool:
 def _create(location: Location, number: int, body: dict[str, str | int | float]) -> bool:
     """Create the file unless another process did."""
     location.fs.makedirs(location.key(_FOLDER), exist_ok=True)
-    path = _file(location, number)
-    data = json.dumps(body).encode()
     try:
         if location.is_local:
-            # Written whole before it has its name, so that no reader sees half of it.
-            draft = f"{path}.{body['id']}"
-            location.fs.pipe_file(draft, data)
+            draft = _draft(location, body)
             try:
-                os.link(draft, path)
+                os.link(draft, _file(location, number))
             finally:
                 location.fs.rm_file(draft)
         else:
-            location.fs.pipe_file(path, data, mode="create")
+            location.fs.pipe_file(_file(location, number), json.dumps(body).encode(), mode="create")
     except FileExistsError:
         return False
     return True
 
 
-def _release(location: Location, number: int) -> None:
-    """Mark the lease as over, and remove older ones. The newest file stays: its number must not be given twice."""
-    location.fs.pipe_file(_file(location, number), json.dumps({"expires_at": 0}).encode())
+def _write(location: Location, number: int, body: dict[str, str | int | float]) -> None:
+    """Replace the file's content at one stroke: half of it would look like a lease that is over."""
+    if location.is_local:
+        Path(_draft(location, body)).replace(_file(location, number))
+    else:
+        location.fs.pipe_file(_file(location, number), json.dumps(body).encode())
+
+
+def _draft(location: Location, body: dict[str, str | int | float]) -> str:
+    """Write the content to a local file of a name that nobody reads."""
+    draft = location.key(_FOLDER, f"{uuid.uuid4().hex}.draft")
+    location.fs.pipe_file(draft, json.dumps(body).encode())
+    return draft
+
+
+def _release(location: Location, mine: Lease) -> None:
+    """Remove older leases, then mark this one as over. The newest file stays: its number must not be given twice."""
+    if _latest(location)[0] != mine.number:
+        return  # lost: what is there belongs to another process
     for file in location.fs.ls(location.key(_FOLDER), detail=False):
         stem = str(file).rsplit("/", 1)[1].removesuffix(".json")
-        if stem.isdigit() and int(stem) < number:
+        # Drafts of a process that was killed go too; nobody writes one while the lease is held.
+        if stem.endswith(".draft") or (stem.isdigit() and int(stem) < mine.number):
             try:
                 location.fs.rm_file(file)
             except FileNotFoundError:
                 logger.debug("%s was removed by another process", file)
+    _write(location, mine.number, {"expires_at": 0})

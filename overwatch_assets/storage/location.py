@@ -19,7 +19,7 @@ class Location:
     root: str
 
     @cached_property
-    def fs(self) -> Any:  # noqa: ANN401 - fsspec is published without types
+    def fs(self) -> Any:
         """The fsspec file system of the root."""
         return fsspec.core.url_to_fs(self.root)[0]
 

@@ -12,11 +12,10 @@ from dataclasses import dataclass, field
 
 import deltalake
 import pyarrow as pa
+import pyarrow.compute as pc
 import tenacity
 from pyspark.errors import PySparkException
-from pyspark.sql import Column, DataFrame, SparkSession
-from pyspark.sql import functions as F
-from pyspark.sql import types as T
+from pyspark.sql import Column, DataFrame, SparkSession, functions as F, types as T
 
 from overwatch_assets.contract.table import Table
 from overwatch_assets.errors import StorageError
@@ -54,8 +53,13 @@ class TableStore:
         """Whether the table was ever created."""
         if table.name in self._ensured:
             return True
-        self.location.fs.invalidate_cache(self.location.key(table.name))
-        return bool(self.location.fs.exists(self.location.key(table.name, "_delta_log")))
+        log = self.location.key(table.name, "_delta_log")
+        self.location.fs.invalidate_cache(log)
+        try:
+            # A process that was killed may leave a log without a commit.
+            return any(str(file).endswith(".json") for file in self.location.fs.ls(log, detail=False))
+        except FileNotFoundError:
+            return False
 
     def version(self, table: Table) -> int | None:
         """Delta version, or None if there is no table."""
@@ -79,24 +83,28 @@ class TableStore:
             (writer.partitionBy(*by) if by else writer).mode("ignore").save(self.path(table))
         self._ensured.add(table.name)
 
-    def _evolve(self, table: Table) -> None:
+    def differences(self, table: Table) -> list[str]:
+        """Columns of the stored table that its contract does not know, or knows with another type."""
         stored = self._stored_schema(table)
         declared = {f.name: f for f in table.schema.fields}
-        unknown = [f.name for f in stored.fields if f.name not in declared]
         other = [
             f"{f.name} is {f.dataType.simpleString()}, not {declared[f.name].dataType.simpleString()}"
             for f in stored.fields
             if f.name in declared and f.dataType != declared[f.name].dataType
         ]
-        if unknown or other:
-            what = "; ".join(other + [f"{n} is not in the contract" for n in unknown])
+        return other + [f"{f.name} is not in the contract" for f in stored.fields if f.name not in declared]
+
+    def _evolve(self, table: Table) -> None:
+        wrong = self.differences(table)
+        if wrong:
             raise StorageError(
-                f"{self.path(table)} was written by another version of {table.name}: {what}. "
+                f"{self.path(table)} was written by another version of {table.name}: {'; '.join(wrong)}. "
                 "Move the table away and load it again"
             )
+        stored = self._stored_schema(table)
+        declared = {f.name: f for f in table.schema.fields}
         missing = [f for n, f in declared.items() if n not in {s.name for s in stored.fields}]
         if missing:
-            fields = [deltalake.Field(f.name, deltalake.schema.PrimitiveType("string")) for f in missing]
             fields = [
                 deltalake.Field.from_json(
                     f'{{"name":"{f.name}","type":{f.dataType.json()},"nullable":true,"metadata":{{}}}}'
@@ -195,9 +203,37 @@ class TableStore:
 
         _retried(table, write)
 
+    def rows_per_day(self, table: Table, days: Iterable[dt.date]) -> dict[dt.date, int]:
+        """How many rows each of some days has, from the table's log: no file is opened where that has the counts.
+
+        Only for a table that is partitioned by day.
+        """
+        assert table.partition is not None  # noqa: S101 - tells mypy
+        counts = dict.fromkeys(days, 0)
+        if not self.exists(table):
+            return counts
+        files = pa.table(self._delta(table).get_add_actions(flatten=True))
+        if files.num_rows == 0:
+            return counts
+        mine = pc.is_in(files.column(f"partition.{table.partition}"), pa.array(list(counts), pa.date32()))
+        if self.shared:
+            mine = pc.and_(mine, pc.equal(files.column("partition.organization_id"), self.organization_id))
+        files = files.filter(mine)
+        if "num_records" in files.column_names and files.column("num_records").null_count == 0:
+            rows = zip(files.column(f"partition.{table.partition}"), files.column("num_records"), strict=True)
+            for on, number in rows:
+                counts[on.as_py()] += number.as_py()
+            return counts
+        found = self.read(table).where(is_any(F.col(table.partition), list(counts))).groupBy(table.partition).count()
+        return counts | {r[table.partition]: r["count"] for r in self.arrow(found).to_pylist()}
+
+    def row_count(self, table: Table) -> int:
+        """How many rows of this workspace a table has."""
+        return self.read(table).count() if self.exists(table) else 0
+
     def frame(self, rows: Sequence[tuple[object, ...]], schema: T.StructType) -> DataFrame:
         """A small frame of Python rows."""
-        return self.spark.createDataFrame(list(rows), schema)  # type: ignore[arg-type]  # its stub takes lists of one type
+        return self.spark.createDataFrame(list(rows), schema)
 
     def arrow(self, frame: DataFrame) -> pa.Table:
         """Collect a frame of keys or counts."""

@@ -96,6 +96,13 @@ def test_unused_fields_are_in_order_and_only_the_given():
     assert Deployment(workspaces=(row,)).unused_fields["eh_name"] == ("123",)
 
 
+@pytest.mark.parametrize("audit_format", ["parquet", "delta"])
+def test_audit_logs_are_json(audit_format):
+    assert workspace(audit_log_format="json").audit_log_format == "json"
+    with pytest.raises(ValidationError, match="Input should be 'json'"):
+        workspace(audit_log_format=audit_format)
+
+
 @pytest.mark.parametrize(
     ("remote", "expected"),
     [

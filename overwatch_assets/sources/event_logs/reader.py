@@ -77,7 +77,7 @@ _MAX_LINE = 1 << 30  # Arrow's 32-bit offsets end at 2 GiB
 _KEPT_OF_LONG_LINE = _MIB
 _SMALLEST_CUT = 8 * _MIB
 _CHUNK = 256 * _MIB
-_EXPANSION = 10  # about what a compressed event log grows to
+_EXPANSION = 30  # about what a compressed event log grows to
 _DAY_MS = 86_400_000
 _START = b"SparkListenerApplicationStart"
 _CLUSTER_ID = "spark.databricks.clusterUsageTags.clusterId"
@@ -151,17 +151,18 @@ def plan_ranges(
 ) -> list[tuple[Range, ...]]:
     """Divide logs, each from its position on, into chunks to be committed one after the other.
 
-    A chunk reads about `max_bytes` of decompressed log (compressed files count tenfold) in ranges that can be read side
-    by side; only plain files are cut, into at most `cores` ranges of at least 8 MiB in a chunk. The ranges of a file
-    come in order. A later chunk's ranges of a file start their counting at the file's position here; `Range.after` with
+    A chunk reads about `max_bytes` of decompressed log (compressed files count thirtyfold) in ranges that can be read
+    side by side; within a chunk only plain files are cut, into at most `cores` ranges of at least 8 MiB. The ranges of
+    a file come in order. A later chunk's ranges of a file start their counting at the file's position here; `Range.after` with
     the last row of the chunk before spares them that.
     """
     chunks: list[list[Range]] = []
     room = 0
     for log, position in logs:
         plain = log.codec is Codec.PLAIN
-        left = max(log.size - position.pos, 0) if plain else log.size * _EXPANSION
-        parts = -(-left // max_bytes) if plain and left > max_bytes else 1
+        left = max(log.size - position.pos, 0) if plain else max(log.size * _EXPANSION - position.pos, max_bytes)
+        # Each part of a compressed file decompresses from its beginning: larger parts, read by one core.
+        parts = max(-(-left // (max_bytes if plain else 2 * max_bytes)), 1)
         bounds = [position.pos + left * i // parts for i in range(parts + 1)]
         whole = Range(
             path=log.path,

@@ -12,18 +12,25 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from overwatch_assets.sources.event_logs.codecs import Codec
-from overwatch_assets.sources.event_logs.reader import LINES, Range, read_range
+from overwatch_assets.sources.event_logs.reader import LINES, RANGES, Range, read_range
 from overwatch_assets.storage.location import Location
 
 
 def read_into_sink(sink: str) -> Callable[[Iterable[pa.RecordBatch]], Iterator[pa.RecordBatch]]:
-    """A function for `mapInArrow` over `RANGES`: yields lines, and leaves everything else under ``sink``."""
+    """A function for `mapInArrow` over `RANGES`: yields lines, and leaves everything else under ``sink``.
+
+    Columns that the ranges have beyond `RANGES` come out behind those of `LINES`, the same on each line of a range.
+    """
 
     def read(batches: Iterable[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
         for batch in batches:
+            labels = [field for field in batch.schema if field.name not in RANGES.names]
             for row in batch.to_pylist():
+                values = [pa.scalar(row.pop(field.name), field.type) for field in labels]
                 part = Range(**{**row, "codec": Codec(row["codec"])})
-                yield from _lines_of(part, sink)
+                for lines in _lines_of(part, sink):
+                    constant = [pa.repeat(value, lines.num_rows) for value in values]
+                    yield pa.RecordBatch.from_arrays([*lines.columns, *constant], schema=pa.schema([*LINES, *labels]))
 
     return read
 

@@ -1,0 +1,163 @@
+"""Commands that read: tables, sql, report, validate, dictionary."""
+
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from itertools import groupby, islice
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from overwatch_assets.cli.guard import first_line
+from overwatch_assets.cli.output import console, plain_rows, print_json, print_table
+from overwatch_assets.cli.where import deployment_file, deployment_of
+from overwatch_assets.config.deployment import Deployment
+from overwatch_assets.errors import ConfigurationError, OverwatchError
+
+if TYPE_CHECKING:
+    from pyspark.sql import DataFrame
+
+    from overwatch_assets.consumer.inventory import Stored
+    from overwatch_assets.runner.platform import Platform
+
+
+LAYERS = ("bronze", "silver", "gold", "state")
+
+
+class QueryError(OverwatchError):
+    """The engine refused a query."""
+
+
+def tables(deployment: str | None, storage: str | None, *, as_json: bool) -> None:
+    """Print every table of every workspace."""
+    from overwatch_assets.consumer.inventory import inventory  # noqa: PLC0415 - `validate` needs no PySpark
+
+    stored = list(inventory(deployment_of(deployment, storage)))
+    if as_json:
+        print_json([_as_document(s) for s in stored])
+    else:
+        print_stored(stored)
+
+
+def print_stored(stored: "list[Stored]") -> None:
+    """Print each workspace's tables, by layer and module; those that were never made have no numbers."""
+    for (organization_id, root), group in groupby(stored, key=lambda s: (s.organization_id, s.path.rpartition("/")[0])):
+        rows = sorted(group, key=lambda s: (LAYERS.index(s.table.layer), s.table.module_id or 9_999, s.table.name))
+        print_table(
+            f"Workspace {organization_id}, each table in {root}/<table>",
+            ("table", "layer", "module", "rows", "partitions", "columns"),
+            [(s.table.name, s.table.layer, s.table.module_id, s.rows, s.partitions, len(s.columns)) for s in rows],
+        )
+
+
+def _as_document(stored: "Stored") -> dict[str, Any]:
+    table = stored.table
+    return {
+        "organization_id": stored.organization_id,
+        "workspace_name": stored.workspace_name,
+        "name": table.name,
+        "layer": table.layer,
+        "module_id": table.module_id,
+        "view": table.view.name if table.view else None,
+        "path": stored.path,
+        "rows": stored.rows,
+        "partitions": stored.partitions,
+        "partitioned_by": table.partition,
+        "columns": [{"name": c.name, "type": c.type, "doc": c.doc} for c in stored.columns],
+    }
+
+
+def sql(query: str, deployment: str | None, storage: str | None, *, limit: int, as_json: bool) -> None:
+    """Run a query over all workspaces and print its rows."""
+    with _platform(deployment_of(deployment, storage)) as platform:
+        print_query(platform, query, limit=limit, as_json=as_json)
+
+
+def report(deployment: str | None, storage: str | None, *, limit: int, as_json: bool) -> None:
+    """Print the pipeline report, newest first."""
+    columns = "*" if as_json else "workspace_name, module_id, module_name, fromTS, untilTS, status, write_metrics"
+    sql(f"select {columns} from pipReport", deployment, storage, limit=limit, as_json=as_json)
+
+
+def print_query(platform: "Platform", query: str, *, limit: int, as_json: bool) -> None:
+    """Run a query on an open platform and print its rows.
+
+    Raises:
+        QueryError: the engine refuses it; the first line of what it says.
+    """
+    from pyspark.errors import PySparkException  # noqa: PLC0415 - as above
+
+    from overwatch_assets.consumer.views import register  # noqa: PLC0415
+
+    ids = [w.workspace_id for w in platform.deployment.active_workspaces]
+    register(platform, ids, query=query)
+    try:
+        frame = platform.spark.sql(query.strip().rstrip(";"))
+        if as_json:
+            for row in _rows(frame):
+                print_json(row)
+            return
+        names = frame.columns
+        shown = list(islice(_rows(frame.limit(limit + 1)), limit + 1))
+    except PySparkException as error:
+        raise QueryError(f"The query failed: {first_line(error)}") from error
+    more = f"more than {limit} rows: --limit or --json shows more" if len(shown) > limit else f"{len(shown)} rows"
+    print_table("", names, [list(row.values()) for row in shown[:limit]], below=more)
+
+
+def _rows(frame: "DataFrame") -> Iterator[dict[str, Any]]:
+    import pyarrow as pa  # noqa: PLC0415 - as above
+
+    yield from plain_rows(frame.toArrow().combine_chunks() if frame.columns else pa.table({}))
+
+
+@contextmanager
+def _platform(deployment: Deployment) -> "Iterator[Platform]":
+    from overwatch_assets.runner.platform import opened  # noqa: PLC0415 - as above
+
+    # Sail merges sorted parts out of order with more: engines in docs/architecture.md.
+    os.environ.setdefault("SAIL_EXECUTION__DEFAULT_PARALLELISM", "1")
+    with opened(deployment) as platform:
+        yield platform
+
+
+def validate(option: str | None, *, as_json: bool) -> None:
+    """Check a deployment file and print what is in it."""
+    path = deployment_file(option)
+    deployment = deployment_of(path)
+    unused = deployment.unused_fields
+    if as_json:
+        document = deployment.model_dump(mode="json")
+        print_json({"file": path, "valid": True, "unused_fields": unused, **document})
+        return
+    print_table(
+        f"{path} is valid",
+        ("workspace", "id", "cloud", "active", "from", "tables", "scopes"),
+        [
+            (
+                w.workspace_name,
+                w.workspace_id,
+                w.cloud.value,
+                w.active,
+                w.primordial_date.isoformat(),
+                w.table_root(external_metastore=deployment.external_metastore),
+                " ".join(sorted(w.scopes)),
+            )
+            for w in deployment.workspaces
+        ],
+    )
+    for name, ids in unused.items():
+        console().print(f"Warning: {name} has no effect yet (workspaces {', '.join(ids)})")
+
+
+def dictionary(output: Path, *, check: bool) -> None:
+    """Write the data dictionary, or check that it is what the contracts say."""
+    from overwatch_assets.contract.dictionary import render  # noqa: PLC0415 - as above
+
+    text = render()
+    if check:
+        if not output.exists() or output.read_text(encoding="utf-8") != text:
+            raise ConfigurationError(f"{output} is not what the contracts say: run `overwatch dictionary`")
+        return
+    output.parent.mkdir(parents=True, exist_ok=True)
+    output.write_text(text, encoding="utf-8")
+    console().print(f"Wrote {output}")

@@ -1,0 +1,40 @@
+"""`overwatch demo`: load the sample, show its tables, say what to look at."""
+
+import sys
+from pathlib import Path
+
+from overwatch_assets.cli.ask import print_stored
+from overwatch_assets.cli.output import Steps, console
+from overwatch_assets.cli.where import DEMO_HOME, deployment_of
+from overwatch_assets.consumer.inventory import inventory
+from overwatch_assets.sample.demo import run as run_demo
+
+
+def run(home: Path | None) -> None:
+    """Run the command."""
+    with Steps() as steps:
+        said = ""
+
+        def progress(what: str, done: int, total: int) -> None:
+            nonlocal said
+            steps.expect(total)
+            if sys.stderr.isatty():
+                steps.at(what, done)
+            elif what != said:
+                sys.stderr.write(f"{done}/{total} {what}\n")
+            said = what
+
+        done = run_demo(home or DEMO_HOME, progress=progress)
+    print_stored(list(inventory(deployment_of(str(done.deployment_file)))))
+    option = f" --deployment {done.deployment_file}" if home is not None else ""
+    console().print(
+        f"""
+Next:
+  overwatch ui{option}
+      Dagster's web UI. Assets: the graph of the tables, in the groups bronze, silver and gold. An asset's page:
+      its columns and checks, and the rows of each day and workspace.
+  overwatch report{option}
+      What was loaded when, and with what result.
+  overwatch sql "select workspace_name, job_result.Result, count(*) from sparkJob group by 1, 2"{option}
+      Any query over the consumer views and the tables; `overwatch tables{option} --json` has their columns."""
+    )

@@ -1,0 +1,1 @@
+"""Dagster's view of the platform. Nothing else imports Dagster."""

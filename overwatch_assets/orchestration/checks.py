@@ -1,0 +1,204 @@
+"""Asset checks of every table: from its contract, from `pipeline_report`, from quarantine.
+
+What is looked at in the rows is what the run loaded; a run without partitions (a check started by hand) looks at all.
+Holes and stale days are of all workspaces and days: they are told from the report, without reading the tables.
+"""
+
+import datetime as dt
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+
+import dagster as dg
+from pyspark.sql import functions as F
+
+from overwatch_assets.config.deployment import ACCOUNT
+from overwatch_assets.contract.registry import modules
+from overwatch_assets.contract.table import Table
+from overwatch_assets.orchestration.io_manager import of_days
+from overwatch_assets.orchestration.partitions import of_run
+from overwatch_assets.orchestration.resources import SparkResource
+from overwatch_assets.orchestration.state import quarantined
+from overwatch_assets.runner.staleness import State
+from overwatch_assets.runner.window import DAY_MS, Window
+from overwatch_assets.storage.tables import TableStore
+
+_SHOWN = 50  # findings named in a check's metadata
+
+_UNIQUE = "unique_key"
+_CONTRACT = "contract"
+_HOLES = "no_holes"
+_STALE = "up_to_date"
+_QUARANTINE = "no_quarantine"
+
+
+@dataclass(frozen=True)
+class Checked:
+    """The rows that a run's checks look at.
+
+    Attributes:
+        days: by workspace; None: all of them.
+    """
+
+    spark: SparkResource
+    days: Mapping[str, list[dt.date] | None]
+
+    def stores(self) -> Iterator[tuple[str, TableStore, list[dt.date] | None]]:
+        """Tables by workspace, with the days to look at."""
+        for workspace_id, days in self.days.items():
+            yield workspace_id, self.spark.platform.store(workspace_id), days
+
+
+@dataclass
+class Findings:
+    """What is wrong, one line each."""
+
+    lines: list[str] = field(default_factory=list)
+
+    def result(self, table: Table, name: str, severity: dg.AssetCheckSeverity) -> dg.AssetCheckResult:
+        """Return the check's result, with the first lines."""
+        return dg.AssetCheckResult(
+            asset_key=dg.AssetKey(table.name),
+            check_name=name,
+            passed=not self.lines,
+            severity=severity,
+            description="; ".join(self.lines[:3]) or None,
+            metadata={
+                "found": len(self.lines),
+                **(
+                    {"list": dg.MetadataValue.md("\n".join(f"- {x}" for x in self.lines[:_SHOWN]))}
+                    if self.lines
+                    else {}
+                ),
+            },
+        )
+
+
+def table_checks(partitions: dg.MultiPartitionsDefinition) -> list[dg.AssetChecksDefinition]:
+    """Make the checks of every module's table."""
+    return [checks_of(t, partitions) for t in modules()]
+
+
+def checks_of(table: Table, partitions: dg.MultiPartitionsDefinition) -> dg.AssetChecksDefinition:
+    """Make one step with all checks of a table."""
+
+    @dg.multi_asset_check(name=f"{table.name}_checks", specs=_specs(table), required_resource_keys={"spark"})
+    def check(context: dg.AssetCheckExecutionContext) -> Iterator[dg.AssetCheckResult]:
+        spark: SparkResource = context.resources.spark
+        everything = {w.workspace_id: None for w in spark.deployment.active_workspaces}
+        days = of_run(context.run.tags, partitions)
+        asked = everything if days is None else {w: d for w, d in days.items() if w != ACCOUNT}
+        yield from _rows(table, Checked(spark, asked))
+        states = spark.states(fresh=asked)
+        yield _holes(table, states).result(table, _HOLES, dg.AssetCheckSeverity.WARN)
+        yield _stale(table, states).result(table, _STALE, dg.AssetCheckSeverity.WARN)
+        if table.layer == "bronze":
+            yield _refused(table, spark, asked).result(table, _QUARANTINE, dg.AssetCheckSeverity.WARN)
+        _tell_downstream(context, table, states)
+
+    return check
+
+
+def _specs(table: Table) -> list[dg.AssetCheckSpec]:
+    described = {
+        _UNIQUE: f"No two rows have the same organization_id, {', '.join(table.keys)}.",
+        _CONTRACT: "Columns and types are the contract's, and no null is where it allows none.",
+        _HOLES: "Between the first and the last day that was loaded, every day was.",
+        _STALE: "No input has changed since a day was loaded from it. Stale days: load them again, with what is below.",
+    }
+    if table.layer == "bronze":
+        described[_QUARANTINE] = "No input was refused; what was is in quarantine_bronze."
+    # Tables below would count doubled rows twice, so they wait for this one.
+    return [
+        dg.AssetCheckSpec(name, asset=dg.AssetKey(table.name), description=text, blocking=name == _UNIQUE)
+        for name, text in described.items()
+    ]
+
+
+def _rows(table: Table, checked: Checked) -> Iterator[dg.AssetCheckResult]:
+    """Keys and nulls, in one pass over the rows."""
+    unique, contract = Findings(), Findings()
+    keys = ("organization_id", *table.keys)
+    filled = [c.name for c in table.columns if not c.nullable]
+    for workspace_id, store, days in checked.stores():
+        if not store.exists(table):
+            continue
+        contract.lines += [f"workspace {workspace_id}: {text}" for text in store.differences(table)]
+        if contract.lines:
+            continue
+        nulls = [F.sum(F.col(n).isNull().cast("bigint")).alias(f"null_{n}") if n not in keys else None for n in filled]
+        grouped = (
+            of_days(store, table.name, days)
+            .groupBy(*keys)
+            .agg(F.count(F.lit(1)).alias("_n"), *(n for n in nulls if n is not None))
+        )
+        sums = [
+            F.sum(F.when(F.col(n).isNull(), F.col("_n")) if n in keys else F.col(f"null_{n}")).alias(f"null_{n}")
+            for n in filled
+        ]
+        twice = F.sum((F.col("_n") > 1).cast("bigint")).alias("_twice")
+        (row,) = store.arrow(grouped.agg(twice, *sums)).to_pylist()
+        if row["_twice"]:
+            unique.lines.append(f"workspace {workspace_id}: {row['_twice']} keys have several rows")
+        contract.lines += [
+            f"workspace {workspace_id}: {row[f'null_{n}']} rows have no {n}" for n in filled if row[f"null_{n}"]
+        ]
+    yield unique.result(table, _UNIQUE, dg.AssetCheckSeverity.ERROR)
+    yield contract.result(table, _CONTRACT, dg.AssetCheckSeverity.ERROR)
+
+
+def _holes(table: Table, states: Mapping[str, State]) -> Findings:
+    return Findings(
+        [
+            f"workspace {w}: {_shown(window)} is not loaded"
+            for w, state in states.items()
+            for window in state.holes(table)
+        ]
+    )
+
+
+def _shown(window: Window) -> str:
+    """Whole days as days, parts of days with their times (UTC)."""
+    if window.from_ms % DAY_MS == window.until_ms % DAY_MS == 0:
+        return str(window)
+    ends = [dt.datetime.fromtimestamp(ms / 1000, dt.UTC) for ms in (window.from_ms, window.until_ms)]
+    return " to ".join(end.strftime("%Y-%m-%d %H:%M") for end in ends)
+
+
+def _stale(table: Table, states: Mapping[str, State]) -> Findings:
+    return Findings(
+        [
+            f"workspace {w}: {day}, after a change of {', '.join(names)}"
+            for w, state in states.items()
+            for day, names in state.stale(table).items()
+        ]
+    )
+
+
+def _refused(table: Table, spark: SparkResource, asked: Mapping[str, list[dt.date] | None]) -> Findings:
+    return Findings(
+        [
+            f"workspace {w}: {number} times {reason}"
+            for w, days in asked.items()
+            for reason, number in quarantined(spark.deployment, w, table, days).items()
+        ]
+    )
+
+
+def _tell_downstream(context: dg.AssetCheckExecutionContext, table: Table, states: Mapping[str, State]) -> None:
+    """Say of tables below, which this run does not load, that they are stale now, not only when they are loaded."""
+    in_run = context.job_def.asset_layer.selected_asset_keys
+    for below in modules():
+        if table.name in below.upstreams and dg.AssetKey(below.name) not in in_run:
+            found = _stale(below, states)
+            if found.lines:
+                result = found.result(below, _STALE, dg.AssetCheckSeverity.WARN)
+                context.instance.report_runless_asset_event(
+                    dg.AssetCheckEvaluation(
+                        asset_key=dg.AssetKey(below.name),
+                        check_name=_STALE,
+                        passed=False,
+                        severity=dg.AssetCheckSeverity.WARN,
+                        description=result.description,
+                        metadata=result.metadata,
+                    )
+                )

@@ -1,0 +1,78 @@
+"""One definition of partitions for every table: date by workspace."""
+
+import datetime as dt
+from collections.abc import Iterable, Mapping
+
+import dagster as dg
+
+from overwatch_assets.config.deployment import ACCOUNT, Deployment
+from overwatch_assets.contract.table import Table
+from overwatch_assets.errors import ConfigurationError
+
+RANGE_START, RANGE_END = "dagster/asset_partition_range_start", "dagster/asset_partition_range_end"
+WORKSPACE_TAG = "overwatch/workspace"
+_PARTITION = "dagster/partition"
+
+Days = dict[str, list[dt.date]]
+
+
+def partitions_of(deployment: Deployment) -> dg.MultiPartitionsDefinition:
+    """Define days from the earliest primordial date to today (UTC), by active workspace and the reserved `account`."""
+    return dg.MultiPartitionsDefinition(
+        {
+            "date": dg.DailyPartitionsDefinition(
+                start_date=deployment.earliest_primordial_date.isoformat(), end_offset=1, timezone="UTC"
+            ),
+            "workspace": dg.StaticPartitionsDefinition(
+                [*(w.workspace_id for w in deployment.active_workspaces), ACCOUNT]
+            ),
+        }
+    )
+
+
+def key_of(day: dt.date, workspace_id: str) -> str:
+    """Return a partition's key; Dagster puts the dimensions in the order of their names."""
+    return f"{day.isoformat()}|{workspace_id}"
+
+
+def split(keys: Iterable[str], table: Table) -> Days:
+    """Group partition keys: days by workspace, both in order.
+
+    Raises:
+        ConfigurationError: no key at all: a range whose workspaces run backwards has none, and Dagster calls it a success.
+    """
+    days: Days = {}
+    for key in sorted(keys):
+        day, _, workspace_id = key.partition("|")
+        days.setdefault(workspace_id, []).append(dt.date.fromisoformat(day))
+    if not days:
+        raise ConfigurationError(
+            f"{table.name}: the run has no partition. Choose some; of a range, give the start before the end, in "
+            "days and in the deployment's order of workspaces"
+        )
+    return dict(sorted(days.items()))
+
+
+def of_run(tags: Mapping[str, str], partitions: dg.MultiPartitionsDefinition) -> Days | None:
+    """Tell the partitions of a run from its tags; None: a run without partitions."""
+    if RANGE_START in tags:
+        chosen = dg.PartitionKeyRange(tags[RANGE_START], tags[RANGE_END])
+        keys = list(partitions.get_partition_keys_in_range(chosen))
+    elif _PARTITION in tags:
+        keys = [tags[_PARTITION]]
+    else:
+        return None
+    days: Days = {}
+    for key in sorted(keys):
+        day, _, workspace_id = key.partition("|")
+        days.setdefault(workspace_id, []).append(dt.date.fromisoformat(day))
+    return days
+
+
+def range_tags(workspace_id: str, first: dt.date, last: dt.date) -> dict[str, str]:
+    """Return run tags that ask for some days of one workspace, in one run."""
+    return {
+        RANGE_START: key_of(first, workspace_id),
+        RANGE_END: key_of(last, workspace_id),
+        WORKSPACE_TAG: workspace_id,
+    }

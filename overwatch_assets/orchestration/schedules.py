@@ -1,0 +1,72 @@
+"""The daily schedule: what is missing, failed or stale first, then yesterday and today, for each workspace."""
+
+import datetime as dt
+from collections.abc import Iterator, Mapping
+from itertools import groupby
+
+import dagster as dg
+
+from overwatch_assets.config.deployment import Deployment, Workspace
+from overwatch_assets.contract.registry import modules
+from overwatch_assets.orchestration import settings
+from overwatch_assets.orchestration.partitions import range_tags
+from overwatch_assets.orchestration.state import state_of
+from overwatch_assets.runner.staleness import State, needed
+from overwatch_assets.runner.window import day_start_ms
+
+_DAY = dt.timedelta(days=1)
+
+
+def daily(deployment: Deployment) -> dg.ScheduleDefinition:
+    """Make the schedule of a deployment, at 01:00 UTC; switch it on in the web UI."""
+
+    @dg.schedule(
+        name="daily",
+        cron_schedule="0 1 * * *",
+        execution_timezone="UTC",
+        target=dg.AssetSelection.groups("bronze", "silver", "gold"),
+        description="For each workspace: holes, failed and stale days first, then yesterday and today.",
+    )
+    def tick(context: dg.ScheduleEvaluationContext) -> Iterator[dg.RunRequest]:
+        moment = settings.now()
+        for workspace in deployment.active_workspaces:
+            state = state_of(deployment, workspace.workspace_id)
+            yield from requests(workspace, state, moment.date(), key=context.scheduled_execution_time.isoformat())
+
+    return tick
+
+
+def requests(workspace: Workspace, state: State, today: dt.date, *, key: str) -> Iterator[dg.RunRequest]:
+    """Request what one workspace needs: ranges of at most its `max_days`, oldest first, then the two newest days.
+
+    Args:
+        workspace: the workspace.
+        state: what is loaded.
+        today: the day that is not over.
+        key: tells this tick from others.
+    """
+    owed = needed(state, modules(), day_start_ms(today - _DAY))
+    owed = {day: names for day, names in owed.items() if day >= workspace.primordial_date}
+    for days in _ranges(owed, workspace.max_days):
+        names = set().union(*(owed[day] for day in days))
+        yield _request(workspace, days, key, [t.name for t in modules() if t.name in names])
+    newest = [day for day in (today - _DAY, today) if day >= workspace.primordial_date]
+    if newest:
+        yield _request(workspace, newest, key, None)
+
+
+def _request(workspace: Workspace, days: list[dt.date], key: str, names: list[str] | None) -> dg.RunRequest:
+    return dg.RunRequest(
+        run_key=f"{workspace.workspace_id}|{days[0]}|{days[-1]}|{key}",
+        asset_selection=None if names is None else [dg.AssetKey(n) for n in names],
+        tags=range_tags(workspace.workspace_id, days[0], days[-1]),
+    )
+
+
+def _ranges(owed: Mapping[dt.date, set[str]], most: int) -> Iterator[list[dt.date]]:
+    """Consecutive days, cut at ``most``."""
+    numbered = enumerate(sorted(owed))
+    for _, run in groupby(numbered, key=lambda item: item[1] - item[0] * _DAY):
+        days = [day for _, day in run]
+        for start in range(0, len(days), most):
+            yield days[start : start + most]

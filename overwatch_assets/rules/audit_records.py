@@ -1,0 +1,183 @@
+"""A line of an audit log taken apart: what it says as typed values, and the line without its secrets.
+
+Documented fields and their types: `audit_log_bronze` of Overwatch 0.8. Delivered logs write nearly all parameters as
+text, also numbers, booleans and nested objects.
+"""
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from typing import Any
+
+import pyarrow as pa
+from pyspark.sql import Column, functions as F, types as T
+
+from overwatch_assets.contract.types import spark_type
+from overwatch_assets.rules.json_secrets import cut_secrets
+from overwatch_assets.rules.json_values import arrow_of, parsed, shaper, text_of
+from overwatch_assets.sources.event_logs.events import event_time_ms
+
+_TEXTS = """
+    clusterId cluster_id clusterName cluster_name clusterState dataSourceId dashboardId alertId jobTaskType job_type
+    format tags multitaskParentRunId parentRunId taskKey repairId rerun_tasks latest_repair_id jar_params python_params
+    spark_submit_params notebook_params python_named_params pipeline_params sql_params dbt_commands tasks
+    access_control_list git_source taskDependencies jobClusterType jobTerminalState jobTriggerType workflow_context
+    libraries run_name name schedule email_notifications notebook_task spark_python_task spark_jar_task
+    python_wheel_task spark_submit_task shell_command_task pipeline_task new_settings existing_cluster_id job_clusters
+    new_cluster run_as_user_name aclPermissionSet grants targetUserId aws_attributes azure_attributes gcp_attributes
+    instanceId port publicKey containerId userName user email endpoint targetUserName targetGroupName targetGroupId
+    notebookId notebookName path oldName oldPath newName newPath parentPath driver_node_type_id node_type_id autoscale
+    clusterWorkers clusterOwnerUserId cluster_log_conf init_scripts custom_tags cluster_source spark_env_vars
+    spark_conf acl_path_prefix driver_instance_pool_id instance_pool_id instance_pool_name preloaded_spark_versions
+    spark_version cluster_creator idempotency_token user_id ssh_public_keys single_user_name cluster_size
+    spot_instance_policy channel warehouse_type effective_spark_version runtime_engine fields_to_remove commandText
+    commandId
+"""
+_LONGS = """
+    jobId job_id runId run_id idInJob timeout_seconds max_concurrent_runs max_retries min_retry_interval_millis
+    idle_instance_autotermination_minutes max_capacity min_idle_instances resourceId min_num_clusters max_num_clusters
+    auto_stop_mins
+"""
+_INTS = "num_workers autotermination_minutes"
+_BOOLEANS = """
+    is_from_dlt retry_on_timeout enable_elastic_disk start_cluster enable_photon enable_serverless_compute
+"""
+_KINDS = {"string": _TEXTS, "bigint": _LONGS, "int": _INTS, "boolean": _BOOLEANS}
+
+REQUEST_PARAMS = f"struct<{','.join(f'{name}:{kind}' for kind, names in _KINDS.items() for name in names.split())}>"
+"""The documented request parameters. Nested objects are JSON text; any other parameter stays in the line."""
+
+FIELDS: tuple[tuple[str, str, str], ...] = (
+    ("timestamp", "bigint", "Time of the event, epoch ms UTC."),
+    ("serviceName", "string", "Service that logged the event."),
+    ("actionName", "string", "What was done."),
+    ("requestId", "string", "Id of the request."),
+    ("sessionId", "string", "Id of the session."),
+    ("sourceIPAddress", "string", "Address that the request came from."),
+    ("userAgent", "string", "Client that sent the request."),
+    ("version", "string", "Version of the record's format."),
+    ("auditLevel", "string", "WORKSPACE_LEVEL or ACCOUNT_LEVEL."),
+    ("accountId", "string", "Id of the Databricks account."),
+    ("workspaceId", "string", "Id of the workspace, as the record says it; 0 for the account."),
+    ("userIdentity", "struct<email:string,subjectName:string>", "Who did it."),
+    ("requestParams", REQUEST_PARAMS, "Documented parameters of the request; all of them are in `value`."),
+    ("response", "struct<errorMessage:string,result:string,statusCode:bigint>", "Answer; `result` is JSON text."),
+)
+"""Columns of a record: name, type, meaning."""
+
+_RECORD = T.StructType([T.StructField(name, spark_type(kind)) for name, kind, _ in FIELDS])
+_shape = shaper(_RECORD)
+_NO_SECRETS = frozenset({"idempotency_token"})  # documented: a caller's own name for a request
+
+# Some actions write these with a capital first letter, beside others that do not.
+_CAPITAL = {"dataSourceId": "DataSourceId", "dashboardId": "DashboardId", "alertId": "AlertId"}
+_REFRESH_SCHEDULES = {"createRefreshSchedule", "deleteRefreshSchedule", "updateRefreshSchedule"}
+
+RECORDS = ", ".join(
+    [
+        "file string",
+        "line bigint",
+        "pos bigint",
+        "day date",
+        "lineHash bigint",
+        *(f"{name} {kind}" for name, kind, _ in FIELDS),
+        "paramsText string",
+        "droppedProperties int",
+        "value string",
+    ]
+)
+"""DDL of what `audit_records` yields. `paramsText`: all request parameters as JSON text, ordered by name."""
+
+
+@dataclass(frozen=True)
+class AuditRecord:
+    """One line: its fields, its parameters as JSON text, the line without secrets, and how many were cut."""
+
+    fields: dict[str, Any]
+    params_text: str | None
+    value: str
+    dropped: int
+
+
+def audit_record(line: str) -> AuditRecord | str:
+    """Take a line apart, or say why it is no audit record.
+
+    `requestParams`, `response` and `userIdentity` may be objects or JSON text. A number as text is a number.
+    """
+    try:
+        found = parsed(line)
+    except ValueError as error:
+        return f"not JSON: {error}"
+    if not isinstance(found, dict):
+        return "not a JSON object"
+    for name in ("serviceName", "actionName"):
+        if not isinstance(found.get(name), str) or not found[name].strip():
+            return f"no {name}"
+    found, dropped = cut_secrets(found, _NO_SECRETS)
+    params = _object(found.get("requestParams"))
+    fields: dict[str, Any] = _shape({**found, "requestParams": _one_spelling(params, found["actionName"])})
+    fields["timestamp"] = event_time_ms({"timestamp": found.get("timestamp")})
+    params_text = None if params is None else text_of(dict(sorted(params.items())))
+    return AuditRecord(fields, params_text, text_of(found) if dropped else line, dropped)
+
+
+def _object(value: Any) -> dict[str, Any] | None:
+    if isinstance(value, str):
+        try:
+            value = parsed(value)
+        except ValueError:
+            return None
+    return value if isinstance(value, dict) else None
+
+
+def _one_spelling(params: dict[str, Any] | None, action: str) -> dict[str, Any] | None:
+    """Merge the parameters that are known to come with a capital letter too; the documented name is the lower one.
+
+    `dataSourceId` is the capital one of `executeFastQuery`, the lower one of `executeAdhocQuery`, and of no other
+    action; the other two are the capital ones of the refresh-schedule actions, else the lower ones.
+    """
+    if params is None or params.keys().isdisjoint((*_CAPITAL, *_CAPITAL.values())):
+        return params
+    kept = {name: value for name, value in params.items() if name not in _CAPITAL and name not in _CAPITAL.values()}
+    source = {"executeFastQuery": "DataSourceId", "executeAdhocQuery": "dataSourceId"}.get(action)
+    kept["dataSourceId"] = params.get(source) if source else None
+    for name in ("dashboardId", "alertId"):
+        kept[name] = params.get(_CAPITAL[name] if action in _REFRESH_SCHEDULES else name)
+    return kept
+
+
+def audit_records(batches: Iterable[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
+    """For `mapInArrow` over lines (file, line, pos, day, lineHash, value): yields `RECORDS`, of records only."""
+    for batch in batches:
+        found = [audit_record(text) for text in batch.column("value").to_pylist()]
+        records = [record for record in found if isinstance(record, AuditRecord)]
+        at = pa.array([index for index, record in enumerate(found) if isinstance(record, AuditRecord)], pa.int64())
+        columns = {name: batch.column(name).take(at) for name in ("file", "line", "pos", "day", "lineHash")}
+        for field in _RECORD.fields:
+            columns[field.name] = arrow_of([record.fields.get(field.name) for record in records], field.dataType)
+        columns["paramsText"] = pa.array([record.params_text for record in records], pa.string())
+        columns["droppedProperties"] = pa.array([record.dropped for record in records], pa.int32())
+        columns["value"] = pa.array([record.value for record in records], pa.string())
+        yield pa.RecordBatch.from_pydict(columns)
+
+
+def cluster_id_of(*, jobs: bool) -> Column:
+    """Cluster that a row of `audit_log_bronze` is about; null: none.
+
+    | service | action | cluster id |
+    |---|---|---|
+    | clusters | any that ends with `Result` | `requestParams.clusterId` |
+    | clusters | `create` | `cluster_id` of `response.result` |
+    | jobs, if `jobs` | any | `requestParams.clusterId` |
+    | any other | | `requestParams.cluster_id` |
+    """
+    service, action, params = F.col("serviceName"), F.col("actionName"), F.col("requestParams")
+    on_clusters = service == "clusters"
+    of_params = on_clusters & action.endswith("Result")
+    if jobs:
+        of_params = of_params | (service == "jobs")
+    result = F.from_json(F.col("response")["result"], "cluster_id string")
+    return (
+        F.when(of_params, params["clusterId"])
+        .when(on_clusters & (action == "create"), result["cluster_id"])
+        .otherwise(params["cluster_id"])
+    )

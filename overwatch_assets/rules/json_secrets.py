@@ -1,0 +1,98 @@
+"""Secret properties cut out of JSON that was parsed, and out of text that could not be.
+
+Which names are secrets': `rules/names.py`. Values that are JSON written as text, which audit logs have at any depth,
+are looked into.
+"""
+
+import json
+import re
+from collections.abc import Collection
+from functools import lru_cache
+from typing import Any
+
+from overwatch_assets.rules.names import SECRET_NAME
+
+_SECRET = re.compile(SECRET_NAME, re.IGNORECASE)
+_PARTS = ("token", "secret", "passw", "passphrase", "credential", "key", "shared", "sas")  # every secret's name has one
+_NUMBERS = (int, float)  # and booleans, which are numbers to Python
+_OPENINGS = frozenset("{[ \t\r\n")  # what JSON as text may begin with
+_NAME = re.compile(r'(\\*)"([^"\\]*)\1"\s*:\s*\1"')  # a name and the beginning of its text, escaped any number of times
+_QUOTE = re.compile(r'(\\*)"')
+
+
+@lru_cache(maxsize=4096)
+def is_secret_name(name: str) -> bool:
+    """Whether a property of this name is dropped."""
+    return _SECRET.search(name) is not None
+
+
+def cut_secrets(value: Any, keep: Collection[str] = ()) -> tuple[Any, int]:
+    """Return a parsed JSON value without its secret properties, and how many those were.
+
+    A property is dropped if its name is a secret's and its value text, an object or an array; numbers, booleans and
+    nulls are none. The value itself is returned if nothing was dropped.
+
+    Args:
+        value: the JSON value; it is not changed.
+        keep: names that are no secrets' although they look so.
+    """
+    if isinstance(value, dict):
+        cut: dict[str, Any] = {}
+        dropped = 0
+        for name, inner in value.items():
+            if inner is None or isinstance(inner, _NUMBERS):
+                cut[name] = inner
+            elif is_secret_name(name) and name not in keep:
+                dropped += 1
+            elif isinstance(inner, str) and inner[:1] not in _OPENINGS:
+                cut[name] = inner
+            else:
+                cut[name], below = cut_secrets(inner, keep)
+                dropped += below
+        return (cut, dropped) if dropped else (value, 0)
+    if isinstance(value, list):
+        parts = [cut_secrets(inner, keep) for inner in value]
+        dropped = sum(below for _, below in parts)
+        return ([inner for inner, _ in parts], dropped) if dropped else (value, 0)
+    if isinstance(value, str) and value.lstrip()[:1] in ("{", "["):  # JSON as text
+        lower = value.lower()
+        if any(part in lower for part in _PARTS):
+            return _cut_json_text(value, keep)
+    return value, 0
+
+
+def _cut_json_text(text: str, keep: Collection[str]) -> tuple[str, int]:
+    try:
+        inner = json.loads(text)
+    except (ValueError, RecursionError):  # cut off by who logged it
+        return cut_from_text(text, keep)
+    cut, dropped = cut_secrets(inner, keep)
+    return (json.dumps(cut, ensure_ascii=False, separators=(",", ":")), dropped) if dropped else (text, 0)
+
+
+def cut_from_text(text: str, keep: Collection[str] = ()) -> tuple[str, int]:
+    r"""Return text that is no valid JSON with its secret properties' text emptied, and how many those were.
+
+    Property names and values are found at any depth of escaping (`\"token\":\"…\"`); a value that the text does not
+    close ends with the text.
+    """
+    parts, at, dropped = [], 0, 0
+    for name in _NAME.finditer(text):
+        if name.start() < at or name[2] in keep or not is_secret_name(name[2]):
+            continue
+        escapes = len(name[1])
+        end = len(text)
+        for quote in _QUOTE.finditer(text, name.end()):
+            # At this depth an escaped quote has one more doubling of its backslashes than the closing one.
+            if len(quote[1]) % (2 * (escapes + 1)) == escapes:
+                end = quote.end() - escapes - 1
+                break
+        parts.append(text[at : name.end()])
+        at = end
+        dropped += 1
+    return "".join((*parts, text[at:])), dropped
+
+
+def cut_from_bytes(data: bytes) -> bytes:
+    """Return bytes that are no text with their secret properties' values emptied, as `cut_from_text` does."""
+    return cut_from_text(data.decode("latin-1"))[0].encode("latin-1")

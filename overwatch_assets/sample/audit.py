@@ -1,0 +1,229 @@
+"""The story's audit logs, in the form in which Databricks delivers them as files.
+
+Field names and which action carries which parameters: Databricks' audit log reference. Values of `requestParams` are
+strings, nested objects JSON text.
+"""
+
+import json
+import random
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, replace
+from typing import Any
+
+import orjson
+
+from overwatch_assets.config.fields import Cloud
+from overwatch_assets.sample.clusters import definition
+from overwatch_assets.sample.story import (
+    ANALYST,
+    DAY,
+    ENGINEER,
+    ETL,
+    FIRST_MS,
+    HOUR,
+    MINUTE,
+    PLATFORM,
+    Cluster,
+    Run,
+    SampleWorkspace,
+    Uptime,
+)
+
+_BATCH_MS = 2 * HOUR
+_DELAY_MS = 10 * MINUTE  # from the end of a batch to its file
+_SYSTEM = "System-User"
+_BROWSER = "Mozilla/5.0 (X11; Linux x86_64)"
+
+
+@dataclass(frozen=True)
+class AuditLine:
+    """One line and when its file appears. A broken one is cut off in its middle."""
+
+    timestamp: int
+    delivered_ms: int
+    record: Mapping[str, Any]
+    broken: bool = False
+
+    @property
+    def line(self) -> bytes:
+        """As in the file."""
+        whole = orjson.dumps(self.record)
+        return (whole[: len(whole) // 2] if self.broken else whole) + b"\n"
+
+
+def audit_lines(workspace: SampleWorkspace, until_ms: int) -> list[AuditLine]:
+    """All that is logged up to a moment, in order of time.
+
+    Lines come in batches of two hours, each delivered ten minutes after its end. Of those of the first day's afternoon,
+    every second one comes late, on the next morning, and one of them twice. On AWS the second day's first line comes
+    once broken and once whole.
+    """
+    told = sorted(_Log(workspace).lines(), key=lambda line: line.timestamp)
+    told = [line for line in told if line.timestamp <= until_ms]
+    late_from, late_until, late_at = FIRST_MS + 14 * HOUR, FIRST_MS + 16 * HOUR, FIRST_MS + DAY + 6 * HOUR
+    afternoon = [line for line in told if late_from <= line.timestamp < late_until]
+    late = {id(line) for line in afternoon[::2]}
+    lines = [replace(line, delivered_ms=late_at) if id(line) in late else line for line in told]
+    lines += [replace(line, delivered_ms=late_at) for line in afternoon[1:2]]
+    if workspace.cloud == Cloud.AWS:
+        first = next((line for line in told if line.timestamp >= FIRST_MS + DAY), None)
+        lines += [replace(first, broken=True)] if first is not None else []
+    return lines
+
+
+class _Log:
+    """Writes the lines of one workspace."""
+
+    def __init__(self, workspace: SampleWorkspace) -> None:
+        self._workspace = workspace
+        self._random = random.Random(f"audit {workspace.workspace_id}")  # noqa: S311 - request ids, not secrets
+        self._addresses = {
+            user.email: f"203.0.113.{number}"
+            for number, user in enumerate((PLATFORM, ANALYST, ENGINEER, ETL), start=10)
+        }
+
+    def lines(self) -> Iterator[AuditLine]:
+        yield from self._logins()
+        for cluster in self._workspace.clusters:
+            yield from self._cluster(cluster)
+        for job in self._workspace.jobs:
+            if job.created_ms >= FIRST_MS:
+                settings = {"name": job.name, "job_type": "JOB", "max_concurrent_runs": "1", "timeout_seconds": "0"}
+                result = json.dumps({"job_id": job.job_id})
+                yield self._line(job.created_ms, "jobs", "create", job.owner.email, settings, result=result)
+        for run in self._workspace.runs:
+            yield from self._run(run)
+        yield from self._notebooks()
+
+    def _logins(self) -> Iterator[AuditLine]:
+        browser = "aadBrowserLogin" if self._workspace.cloud == Cloud.AZURE else "samlLogin"
+        for day in range(3):
+            for hour, user in ((7, ENGINEER), (7, ANALYST), (8, PLATFORM)):
+                at = FIRST_MS + day * DAY + hour * HOUR + self._random.randrange(40 * MINUTE)
+                yield self._line(at, "accounts", browser, user.email, {"user": user.email})
+            at = FIRST_MS + day * DAY + HOUR + self._random.randrange(30 * MINUTE)
+            yield self._line(
+                at, "accounts", "tokenLogin", ETL.email, {"user": ETL.email, "authenticationMethod": "PAT"}
+            )
+
+    def _cluster(self, cluster: Cluster) -> Iterator[AuditLine]:
+        by_id = {"cluster_id": cluster.cluster_id}
+        said = {key: _text(value) for key, value in definition(self._workspace, cluster).items()}
+        for up in cluster.uptimes:
+            if up.requested_ms == cluster.created_ms:
+                job = {"cluster_creator": "JOB_LAUNCHER"} if cluster.source == "JOB" else {}
+                yield self._line(
+                    up.requested_ms,
+                    "clusters",
+                    "create",
+                    up.started_by.email,
+                    {**said, **job, "start_cluster": "true"},
+                    result=json.dumps(by_id),
+                )
+                yield self._result(up.running_ms, "createResult", cluster, "Running")
+            else:
+                yield self._line(up.requested_ms, "clusters", "start", up.started_by.email, by_id)
+                yield self._result(up.running_ms, "startResult", cluster, "Running")
+            if up.terminated_ms is not None:
+                yield self._line(up.terminated_ms - MINUTE // 2, "clusters", "delete", _who_ended(up), by_id)
+                yield self._result(up.terminated_ms, "deleteResult", cluster, "Terminated")
+        if cluster.edited_ms is not None:
+            yield self._line(cluster.edited_ms, "clusters", "edit", cluster.creator.email, {**by_id, **said})
+        if cluster.deleted_ms is not None:
+            yield self._line(cluster.deleted_ms, "clusters", "permanentDelete", PLATFORM.email, by_id)
+
+    def _result(self, at: int, action: str, cluster: Cluster, state: str) -> AuditLine:
+        parameters = {
+            "clusterId": cluster.cluster_id,
+            "clusterName": cluster.name,
+            "clusterState": state,
+            "clusterWorkers": str(cluster.workers),
+            "clusterOwnerUserId": str(cluster.creator.user_id),
+        }
+        return self._line(at, "clusters", action, _SYSTEM, parameters)
+
+    def _run(self, run: Run) -> Iterator[AuditLine]:
+        job = {"jobId": str(run.job.job_id), "jobTriggerType": run.trigger}
+        task = job | {
+            "runId": str(run.run_id),
+            "multitaskParentRunId": str(run.parent_run_id),
+            "idInJob": str(run.run_id),
+            "taskKey": run.task_key,
+            "jobTaskType": run.job.task_type,
+            "jobClusterType": "new" if run.on_job_cluster else "existing",
+            "clusterId": run.cluster_id,
+        }
+        service = {"agent": "JobsService"}
+        yield self._line(
+            run.started_ms - 1_500, "jobs", "runTriggered", _SYSTEM, job | {"runId": str(run.parent_run_id)}, **service
+        )
+        yield self._line(run.started_ms, "jobs", "runStart", run.job.owner.email, task, **service)
+        action, state = ("runSucceeded", "Succeeded") if run.succeeded else ("runFailed", "Failed")
+        yield self._line(
+            run.ended_ms, "jobs", action, run.job.owner.email, task | {"jobTerminalState": state}, **service
+        )
+
+    def _notebooks(self) -> Iterator[AuditLine]:
+        attached = set()
+        for command in sorted(self._workspace.commands, key=lambda c: c.started_ms):
+            notebook = {"notebookId": str(command.notebook_id), "clusterId": command.cluster_id}
+            context = (command.notebook_id, self._uptime_of(command.cluster_id, command.started_ms).requested_ms)
+            if context not in attached:
+                attached.add(context)
+                path = notebook | {"path": command.path}
+                yield self._line(command.started_ms - 5_000, "notebook", "attachNotebook", command.user.email, path)
+            seconds = (command.ended_ms - command.started_ms) / 1000
+            said = notebook | {
+                "commandId": command.command_id,
+                "commandText": command.text,
+                "executionTime": f"{seconds:.3f}",
+                "status": "finished",
+            }
+            yield self._line(command.ended_ms, "notebook", "runCommand", command.user.email, said)
+
+    def _uptime_of(self, cluster_id: str, at: int) -> Uptime:
+        cluster = next(c for c in self._workspace.clusters if c.cluster_id == cluster_id)
+        up = cluster.uptime(at)
+        assert up is not None  # noqa: S101 - a command runs on a cluster that is up
+        return up
+
+    def _line(
+        self,
+        at: int,
+        service: str,
+        action: str,
+        email: str,
+        parameters: Mapping[str, str],
+        *,
+        result: str | None = None,
+        agent: str = _BROWSER,
+    ) -> AuditLine:
+        record = {
+            "version": "2.0",
+            "auditLevel": "WORKSPACE_LEVEL",
+            "timestamp": at,
+            "orgId": self._workspace.workspace_id,
+            "shardName": f"shard-{self._workspace.region}",
+            "accountId": "sample-account",
+            "sourceIPAddress": self._addresses.get(email, "198.51.100.7"),
+            "userAgent": agent,
+            "sessionId": f"{self._random.getrandbits(64):016x}",
+            "userIdentity": {"email": email, "subjectName": None},
+            "serviceName": service,
+            "actionName": action,
+            "requestId": f"{self._random.getrandbits(128):032x}",
+            "requestParams": dict(parameters),
+            "response": {"statusCode": 200, "errorMessage": None, "result": result},
+        }
+        return AuditLine(at, (at // _BATCH_MS + 1) * _BATCH_MS + _DELAY_MS, record)
+
+
+def _text(value: object) -> str:
+    """Write a value of `requestParams`."""
+    if isinstance(value, str):
+        return value
+    return json.dumps(value, separators=(",", ":"))
+
+
+def _who_ended(up: Uptime) -> str:
+    return up.started_by.email if up.reason == "USER_REQUEST" else _SYSTEM

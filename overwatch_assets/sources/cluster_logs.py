@@ -1,0 +1,189 @@
+"""Where a workspace's clusters deliver their event logs.
+
+The clusters with activity in the window, and the destinations that audit logs and snapshots say they have, besides the
+folders of the deployment file.
+"""
+
+import csv
+import logging
+from collections.abc import Iterable, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any
+
+from pyspark.sql import DataFrame, functions as F
+
+from overwatch_assets.config.deployment import Workspace
+from overwatch_assets.errors import SourceError
+from overwatch_assets.rules.audit_records import cluster_id_of
+from overwatch_assets.rules.json_values import parsed
+from overwatch_assets.runner.context import Load
+from overwatch_assets.sources.event_logs.listing import filesystem
+from overwatch_assets.storage.tables import is_any
+
+logger = logging.getLogger(__name__)
+
+_KINDS = ("dbfs", "s3", "volumes", "abfss")  # of destinations; the first that a cluster has counts, then any other
+_MOUNT_COLUMNS = ("mountPoint", "source", "workspace_id")
+_REQUESTS = 8  # at a time
+
+
+def event_log_prefixes(load: Load) -> list[str]:
+    """Folders of event logs for a load's window: those of the deployment file, and those that clusters declare.
+
+    A declared one is `<destination>/<cluster id>/eventlog` of a cluster with activity: one that audit logs name in the
+    window, that a snapshot shows alive in it, or that runs in the latest snapshot. Destinations are of all audit
+    records of such a cluster and of its latest snapshot. One that does not exist yet is left out and counted; those of
+    the deployment file are given whether they exist or not.
+
+    Raises:
+        SourceError: `mount_mapping_path` cannot be read.
+    """
+    snapshots = _latest_snapshots(load)
+    active = _named_by_audit(load) | {r["cluster_id"] for r in snapshots if r["alive"] or r["running"]}
+    confs = {(r["cluster_id"], r["conf"]) for r in snapshots if r["conf"]} | _confs_of_audit(load, active)
+    declared = {
+        f"{destination}/{cluster_id}/eventlog"
+        for cluster_id, conf in confs
+        if cluster_id in active and (destination := destination_of(conf)) is not None
+    }
+    mounts = mounts_of(load.workspace)
+    there = _existing(load, sorted({unmounted(prefix, mounts) for prefix in declared}))
+    return sorted({*load.workspace.cluster_log_prefixes, *there})
+
+
+def destination_of(conf: str) -> str | None:
+    """Return the destination in a cluster's log configuration (JSON), without a trailing slash; None without one."""
+    try:
+        kinds = parsed(conf)
+    except ValueError:
+        return None
+    if not isinstance(kinds, dict):
+        return None
+    for kind in (*_KINDS, *sorted(kinds.keys() - set(_KINDS))):
+        place = kinds.get(kind)
+        found = place.get("destination") if isinstance(place, dict) else None
+        if isinstance(found, str) and found.strip().rstrip("/"):
+            return found.strip().rstrip("/")
+    return None
+
+
+def unmounted(path: str, mounts: Mapping[str, str]) -> str:
+    """Return a path of the Databricks file system as the storage that is mounted there; any other path as it is.
+
+    The mount point is the longest of those whose whole segments begin the path. A Unity Catalog volume is no mount.
+    """
+    inner = path.removeprefix("dbfs:")
+    inner = "/" + inner.lstrip("/") if path.startswith("dbfs:") else inner
+    if not inner.startswith("/"):
+        return path
+    if inner.startswith("/Volumes/"):
+        return inner
+    for point in sorted(mounts, key=len, reverse=True):
+        if inner == point or inner.startswith(f"{point}/"):
+            return mounts[point] + inner.removeprefix(point)
+    return path
+
+
+def mounts_of(workspace: Workspace) -> dict[str, str]:
+    """Mount points of a workspace and the storage behind them, from the CSV that its deployment file names.
+
+    Raises:
+        SourceError: the CSV cannot be read, or lacks a column.
+    """
+    path = workspace.mount_mapping_path
+    if path is None:
+        return {}
+    try:
+        fs, key = filesystem(path)
+        with fs.open(key, "r", encoding="utf-8-sig", newline="") as file:
+            rows = list(csv.DictReader(file))
+    except Exception as error:  # file systems let the errors of their client libraries through
+        reason = f"{type(error).__name__}: {getattr(error, 'strerror', None) or error}"
+        raise SourceError(f"The mounts at {path} can't be read: {reason}; check mount_mapping_path.") from error
+    if rows and not set(_MOUNT_COLUMNS) <= rows[0].keys():
+        raise SourceError(f"{path} must have the columns {', '.join(_MOUNT_COLUMNS)}: check mount_mapping_path.")
+    own = [r for r in rows if (r["workspace_id"] or "").strip() == workspace.workspace_id]
+    mounts = {
+        (r["mountPoint"] or "").strip().removeprefix("dbfs:").rstrip("/"): (r["source"] or "").strip().rstrip("/")
+        for r in own
+    }
+    return {point: source for point, source in mounts.items() if point and source}
+
+
+def _named_by_audit(load: Load) -> set[str]:
+    audit = load.upstream("audit_log_bronze")
+    load.inputs_read[audit.name] = load.changes.seen(audit, load.window)
+    if not load.store.exists(audit):
+        return set()
+    days = load.window.days
+    rows = load.store.read(audit).where(F.col("date").between(days[0], days[-1]))
+    return _texts(load, rows.select(cluster_id_of(jobs=False).alias("cluster_id")))
+
+
+def _texts(load: Load, frame: DataFrame) -> set[str]:
+    return {str(v) for v in load.store.arrow(frame.distinct()).column(0).to_pylist() if v}
+
+
+def _confs_of_audit(load: Load, active: Iterable[str]) -> set[tuple[str, str]]:
+    audit = load.upstream("audit_log_bronze")
+    ids = sorted(active)
+    if not ids or not load.store.exists(audit):
+        return set()
+    rows = (
+        load.store.read(audit)
+        .where(F.col("requestParams")["cluster_log_conf"].isNotNull())
+        .select(cluster_id_of(jobs=False).alias("cluster_id"), F.col("requestParams")["cluster_log_conf"].alias("conf"))
+        .where(is_any(F.col("cluster_id"), ids))
+        .distinct()
+    )
+    return {(r["cluster_id"], r["conf"]) for r in load.store.arrow(rows).to_pylist()}
+
+
+def _latest_snapshots(load: Load) -> list[dict[str, Any]]:
+    """Per cluster its latest log configuration, and whether it was alive in the window or runs in the last snapshot."""
+    table = load.upstream("clusters_snapshot_bronze")
+    load.inputs_read[table.name] = load.changes.seen(table, load.window)
+    if not load.store.exists(table):
+        return []
+    ended = F.coalesce(F.col("terminated_time"), F.unix_millis("fetched_ts"))
+    alive = (F.col("start_time") < load.window.until_ms) & (ended >= load.window.from_ms)
+    latest = F.struct("snapshot_date", F.col("state"), F.to_json("cluster_log_conf").alias("conf"))
+    rows = load.store.arrow(
+        load.store.read(table)
+        .groupBy("cluster_id")
+        .agg(F.max(F.when(alive, 1).otherwise(0)).alias("alive"), F.max(latest).alias("latest"))
+        .select("cluster_id", "alive", "latest.*")
+    ).to_pylist()
+    last = max((r["snapshot_date"] for r in rows), default=None)
+    return [{**r, "running": r["state"] == "RUNNING" and r["snapshot_date"] == last} for r in rows]
+
+
+def _existing(load: Load, prefixes: list[str]) -> list[str]:
+    """Those of some declared prefixes that exist, or whose listing will say why they cannot be read."""
+    if not prefixes:
+        return []
+    with ThreadPoolExecutor(_REQUESTS) as pool:
+        found = list(pool.map(_state, prefixes))
+    for prefix, state in zip(prefixes, found, strict=True):
+        load.counts[f"declared log prefixes: {state}"] += 1
+        if state == _UNREACHABLE:
+            logger.warning("%s: no file system here reaches the declared log prefix %s", load.table.name, prefix)
+    return [prefix for prefix, state in zip(prefixes, found, strict=True) if state == _THERE]
+
+
+_THERE, _MISSING, _UNREACHABLE = "read", "without logs yet", "not reachable"
+
+
+def _state(prefix: str) -> str:
+    try:
+        fs, path = filesystem(prefix)
+    except Exception:  # noqa: BLE001 - an unknown protocol, a missing package or credentials, each with its own error
+        return _UNREACHABLE
+    try:
+        fs.invalidate_cache(path)
+        fs.info(path)
+    except FileNotFoundError:
+        return _MISSING
+    except Exception:  # noqa: BLE001 - refused: the listing puts it into quarantine with its reason
+        return _THERE
+    return _THERE

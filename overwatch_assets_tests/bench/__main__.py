@@ -1,0 +1,77 @@
+"""Run the benchmarks and print `docs/benchmarks.md`'s tables."""
+
+import platform
+import shutil
+import sys
+import tempfile
+import time
+from pathlib import Path
+
+from overwatch_assets_tests.bench.logs import write_log
+from overwatch_assets_tests.bench.peers import Cost, duckdb_parse, history_server, run
+
+# name, applications, megabytes each
+CASES = (("100 MB", 1, 100), ("400 MB", 1, 400), ("1 GB", 1, 1000), ("40 x 10 MB", 40, 10))
+
+
+def main() -> None:
+    """Measure every case, or those named on the command line."""
+    wanted = sys.argv[1:] or [name for name, _, _ in CASES]
+    _say(f"Python {platform.python_version()}, {platform.machine()}, {platform.system()}")
+    rows = []
+    with tempfile.TemporaryDirectory(prefix="overwatch-bench-") as folder:
+        for name, applications, megabytes in CASES:
+            if name in wanted:
+                rows.append(_case(Path(folder), name, applications, megabytes))
+                _say(rows[-1])
+        _say("")
+        _say(
+            "| logs | MB | tasks | load s | MB/s | tasks/s | CPU s | peak MB | History Server s | its CPU s | its peak MB | ratio | floor s |"
+        )
+        _say("|---|---|---|---|---|---|---|---|---|---|---|---|---|")
+        for row in rows:
+            _say(row)
+
+
+def _case(folder: Path, name: str, applications: int, megabytes: int) -> str:
+    logs = [folder / f"app-{megabytes}-{n}" for n in range(applications)]
+    tasks = sum(write_log(log, megabytes, log.name) for log in logs)
+    size = sum(log.stat().st_size for log in logs) / 1e6
+    mine = _load(folder, logs)
+    heap = f"{max(round(mine.peak_mb), 4096)}m"
+    theirs = history_server(logs, heap)
+    floor = duckdb_parse(logs)
+    for log in logs:
+        log.unlink()
+    return (
+        f"| {name} | {size:.0f} | {tasks} | {mine.seconds:.1f} | {size / mine.seconds:.0f} | {tasks / mine.seconds:.0f} | "
+        f"{mine.cpu_seconds:.0f} | {mine.peak_mb:.0f} | {theirs.seconds:.1f} | {theirs.cpu_seconds:.0f} | {theirs.peak_mb:.0f} | "
+        f"{theirs.seconds / mine.seconds:.2f} | {floor:.1f} |"
+    )
+
+
+def _load(folder: Path, logs: list[Path]) -> Cost:
+    storage = folder / f"tables-{time.monotonic_ns()}"
+    command = [
+        sys.executable,
+        "-m",
+        "overwatch_assets",
+        "load-event-logs",
+        *map(str, logs),
+        "--storage",
+        str(storage),
+        "--json",
+    ]
+    try:
+        return run(command)
+    finally:
+        shutil.rmtree(storage, ignore_errors=True)
+
+
+def _say(line: str) -> None:
+    sys.stdout.write(line + "\n")
+    sys.stdout.flush()
+
+
+if __name__ == "__main__":
+    main()

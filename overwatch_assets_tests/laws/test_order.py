@@ -1,0 +1,57 @@
+"""Law 2: any set of days in any order, in any chunks, in one run or in many, ends in the same rows."""
+
+import datetime as dt
+import random
+
+import pytest
+
+from overwatch_assets_tests.laws.conftest import Opens
+from overwatch_assets_tests.laws.workshop import Workshop, differences, in_world, interleaved, stale_days
+from overwatch_assets_tests.laws.worlds import DAYS, NOW_MS, at, everything
+
+pytestmark = pytest.mark.engine
+
+
+def test_the_world_fills_every_table(on_time: Workshop) -> None:
+    assert len(in_world()) >= 12
+    assert [t.name for t in in_world() if not on_time.rows(t.name)] == []
+
+
+def orders_end_in_the_same_rows(opens: Opens, on_time: Workshop, seed: int) -> None:
+    rng = random.Random(seed)
+    shop = opens(str(seed))
+    shop.logs.put(everything())
+    runner = shop.runner()
+    said = []
+    for table, window in interleaved(rng, DAYS):
+        if rng.random() < 0.3:
+            runner = shop.runner()
+        result = runner.load(table, window)
+        said.append(f"{table.name} {window}: {result.status}")
+    assert differences(shop, on_time) == "", "\n".join(said)
+    shop.logs.clear()
+
+
+@pytest.mark.parametrize("seed", range(2))
+def test_any_order_and_chunks(opens: Opens, on_time: Workshop, seed: int) -> None:
+    orders_end_in_the_same_rows(opens, on_time, seed)
+
+
+def test_days_loaded_as_they_come(opens: Opens, on_time: Workshop) -> None:
+    """Files grow, are rolled and renamed between runs; the last days are loaded anew, and what is stale besides."""
+    shop = opens("arrival")
+    for now_ms, days in ((at(0, 18), DAYS[:1]), (at(1, 6.5), DAYS[:2]), (at(2, 21), DAYS[1:3]), (NOW_MS, DAYS[2:])):
+        now = dt.datetime.fromtimestamp(now_ms / 1000, dt.UTC)
+        shop.logs.put(everything(now_ms))
+        shop.chain(days, now)
+        for table in in_world():
+            shop.chain(stale_days(shop).get(table.name, []), now, [table])
+        assert stale_days(shop) == {}
+    assert differences(shop, on_time, [t.name for t in in_world() if t.name != "clusters_snapshot_bronze"]) == ""
+
+
+@pytest.mark.deep
+@pytest.mark.timeout(0)
+@pytest.mark.parametrize("seed", range(100, 300))
+def test_200_orders(opens: Opens, on_time: Workshop, seed: int) -> None:
+    orders_end_in_the_same_rows(opens, on_time, seed)

@@ -1,0 +1,343 @@
+"""A small world: five applications over four days, in every layout, with something open at each midnight; audit logs.
+
+The logs are recorded ones (`sample/recorded`), thinned to a few jobs and tasks and spread over days. A world says
+which files there are at a moment; tests write them, cut them differently, withhold some, load them in some order.
+"""
+
+import datetime as dt
+import gzip
+import os
+import random
+import shutil
+from collections import defaultdict
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from functools import cache
+from itertools import accumulate, pairwise
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import orjson
+
+from overwatch_assets.sample.logs import _Clock, own_time, recorded, retime
+
+DAY_MS = 86_400_000
+DAYS = tuple(dt.date(2024, 5, 1) + dt.timedelta(days=n) for n in range(4))
+START_MS = 1_714_521_600_000  # 2024-05-01T00:00:00Z
+NOW = dt.datetime(2024, 5, 4, 20, tzinfo=dt.UTC)  # within the last of the days
+NOW_MS = START_MS + 92 * 3_600_000
+_HOUR = 3_600_000
+
+
+def at(day: int, hour: float) -> int:
+    """Epoch ms of an hour of one of the days, from 0."""
+    return START_MS + day * DAY_MS + round(hour * _HOUR)
+
+
+@dataclass(frozen=True)
+class File:
+    """A log file: its bytes as stored, and when it was last written."""
+
+    data: bytes
+    modified_ms: int
+
+    @property
+    def lines(self) -> list[bytes]:
+        """Its distinct lines that are not empty, without line ends, in order."""
+        data = gzip.decompress(self.data) if self.data[:2] == b"\x1f\x8b" else self.data
+        return list(dict.fromkeys(line.rstrip(b"\r") for line in data.split(b"\n") if line.strip(b"\r")))
+
+
+Files = Mapping[str, File]
+
+
+@dataclass(frozen=True)
+class Application:
+    """One application's log.
+
+    Attributes:
+        layout: rollover (Databricks), single or rolling (Spark).
+        folder: where its files are; of a single file its path.
+        lines: with their line ends, in the order in which they were written.
+        rolls: when its file was rolled, epoch ms.
+        ended: the log is complete; one that is not stays in progress.
+    """
+
+    name: str
+    layout: str
+    folder: str
+    log_id: str
+    lines: tuple[bytes, ...]
+    rolls: tuple[int, ...] = ()
+    ended: bool = True
+
+    @property
+    def written(self) -> list[int]:
+        """When each line was written: never before the line above it."""
+        times = [own_time(orjson.loads(line)) or 0 for line in self.lines]
+        return list(accumulate((t if t else first_time(times) for t in times), max))
+
+    def files(self, now_ms: int = NOW_MS) -> dict[str, File]:
+        """Its files as they are at a moment."""
+        pairs = [(line, ms) for line, ms in zip(self.lines, self.written, strict=True) if ms <= now_ms]
+        if not pairs:
+            return {}
+        done = self.ended and len(pairs) == len(self.lines)
+        if self.layout == "single":
+            name = self.folder if done else f"{self.folder}.inprogress"
+            return {name: File(b"".join(line for line, _ in pairs), pairs[-1][1])}
+        edges = [0, *(r for r in self.rolls if r <= now_ms), NOW_MS + 1]
+        parts = [[p for p in pairs if a <= p[1] < b] for a, b in pairwise(edges)]
+        return self._rollover(parts, edges) if self.layout == "rollover" else self._rolling(parts, done=done)
+
+    def _rollover(self, parts: Sequence[Sequence[tuple[bytes, int]]], edges: Sequence[int]) -> dict[str, File]:
+        files = {}
+        for part, until in zip(parts, edges[1:], strict=True):
+            data = b"".join(line for line, _ in part)
+            if not part:
+                continue
+            if until > NOW_MS:
+                files[f"{self.folder}/eventlog"] = File(data, part[-1][1])
+            else:
+                stamp = dt.datetime.fromtimestamp(until / 1000, dt.UTC).strftime("%Y-%m-%d--%H-%M")
+                files[f"{self.folder}/eventlog-{stamp}.gz"] = File(gzip.compress(data, mtime=0), until)
+        return files
+
+    def _rolling(self, parts: Sequence[Sequence[tuple[bytes, int]]], *, done: bool) -> dict[str, File]:
+        files = {
+            f"{self.folder}/events_{n}_{self.log_id}": File(b"".join(line for line, _ in part), part[-1][1])
+            for n, part in enumerate(parts, 1)
+            if part
+        }
+        marker = f"{self.folder}/appstatus_{self.log_id}" + ("" if done else ".inprogress")
+        return {**files, marker: File(b"", START_MS)}
+
+
+def first_time(times: Iterable[int]) -> int:
+    """The first time that is stated."""
+    return next(t for t in times if t)
+
+
+def files_of(applications: Iterable[Application], now_ms: int = NOW_MS) -> dict[str, File]:
+    """The files of some applications at a moment."""
+    return {path: file for app in applications for path, file in app.files(now_ms).items()}
+
+
+def everything(now_ms: int = NOW_MS) -> dict[str, File]:
+    """All files of the world at a moment."""
+    audit = {path: file for path, file in audit_files().items() if file.modified_ms <= now_ms}
+    return {**files_of(world(), now_ms), **audit}
+
+
+def without(application: Application, *events: str, start: int = 0) -> tuple[Application, list[bytes]]:
+    """The application without its records of some types, and those, from the ``start``-th on."""
+    seen = 0
+    kept, taken = [], []
+    for line in application.lines:
+        if orjson.loads(line)["Event"].rsplit(".", 1)[-1] in events:
+            seen += 1
+            (taken if seen > start else kept).append(line)
+        else:
+            kept.append(line)
+    return replace(application, lines=tuple(kept)), taken
+
+
+# Between the times below, each midnight finds an execution, a job, a stage and tasks open.
+@cache
+def world() -> tuple[Application, ...]:
+    """The applications."""
+    databricks = {"host_map": {"10.139.64.4": "10.1.2.3"}}
+    notebooks = _lasting(
+        thinned("notebooks-spark42.zstd", jobs=9),
+        at(0, 0),
+        at(3, 5.5),
+        app_id="app-20240501200000-0001",
+        cluster_id="0501-200000-notebook",
+        spark_context_id="7001",
+        **databricks,
+    )
+    stream = _lasting(
+        thinned("stream-spark42.zstd", jobs=7),
+        at(0, 8),
+        at(3, 10),
+        app_id="app-20240501220000-0002",
+        cluster_id="0501-220000-streams1",
+        spark_context_id="7002",
+    )
+    etl = _lasting(thinned("etl-spark42.zstd", jobs=8), at(0, 0.5), at(3, 4), app_id="app-20240502050000-0003")
+    failures = _lasting(thinned("failures-spark35.zstd", jobs=6), at(1, 4), at(2, 23), app_id="app-20240502150000-0004")
+    interrupted = _lasting(
+        thinned("interrupted-spark42.zstd.inprogress", jobs=4), at(0, 0), at(3, 13), app_id="app-20240503200000-0005"
+    )
+    driver = "0501-200000-notebook_10_1_2_3"
+    return (
+        Application(
+            "notebooks",
+            "rollover",
+            f"databricks/0501-200000-notebook/eventlog/{driver}/7001",
+            "7001",
+            notebooks,
+            rolls=(at(0, 14), at(1, 0), at(1, 20), at(2, 9)),
+        ),
+        Application(
+            "stream",
+            "rollover",
+            "databricks/0501-220000-streams1/eventlog/0501-220000-streams1_10_1_2_4/7002",
+            "7002",
+            stream,
+            rolls=(at(1, 2.5), at(2, 0.5), at(3, 1)),
+        ),
+        Application("etl", "single", "spark/app-20240502050000-0003", "app-20240502050000-0003", etl),
+        Application(
+            "failures",
+            "rolling",
+            "spark/eventlog_v2_app-20240502150000-0004",
+            "app-20240502150000-0004",
+            failures,
+            rolls=(at(1, 20), at(2, 4)),
+        ),
+        Application(
+            "interrupted",
+            "single",
+            "spark/app-20240503200000-0005",
+            "app-20240503200000-0005",
+            interrupted,
+            ended=False,
+        ),
+    )
+
+
+def audit_files() -> dict[str, File]:
+    """Audit logs of the days: records of each, one that came a day late, one twice, one that is no record."""
+    late = _audit(0, 23.9, "deleteCluster", 99)
+    files = {}
+    for day, date in enumerate(DAYS):
+        lines = [_audit(day, hour, action, n) for n, (hour, action) in enumerate(_ACTIONS)]
+        extra = {1: [late], 2: [lines[0], b'{"version": "2.0", "actionName": \n']}.get(day, [])
+        files[f"audit/date={date}/auditlogs_0.json"] = File(b"".join([*lines, *extra]), min(at(day + 1, 0.5), NOW_MS))
+    files[f"audit/date={DAYS[3]}/auditlogs_1.json.gz"] = File(gzip.compress(lines[0] + lines[1], mtime=0), at(3, 19))
+    return files
+
+
+_ACTIONS = ((1, "createCluster"), (2, "startCluster"), (9.5, "resizeCluster"), (13, "startResult"), (22, "deleteCluster"))
+
+
+def _audit(day: int, hour: float, action: str, number: int) -> bytes:
+    record = {
+        "version": "2.0",
+        "timestamp": at(day, hour),
+        "orgId": "1234",
+        "serviceName": "clusters",
+        "actionName": action,
+        "requestId": f"request-{day}-{number}",
+        "userIdentity": {"email": "owner@example.com"},
+        "requestParams": {"cluster_id": f"0501-00000{day}-audited", "clusterName": f"cluster {day}"},
+        "response": {"statusCode": 200, "result": f'{{"cluster_id":"0501-00000{day}-audited"}}'},
+    }
+    return orjson.dumps(record, option=orjson.OPT_APPEND_NEWLINE)
+
+
+CLUSTERS = [
+    {"cluster_id": f"0501-00000{n}-audited", "cluster_name": f"cluster {n}", "state": "RUNNING", "num_workers": n}
+    for n in range(4)
+]
+"""What the workspace's API says of its clusters, whenever it is asked."""
+
+
+def application(name: str) -> Application:
+    """One of the world's applications."""
+    return next(a for a in world() if a.name == name)
+
+
+class _Even(_Clock):
+    """Spreads a log's moments evenly, so that its short and busy times too are cut by midnights."""
+
+    def __init__(self, times: Sequence[int], start_ms: int, end_ms: int) -> None:
+        super().__init__(times[0], start_ms, 1.0)
+        object.__setattr__(self, "known", (times, np.linspace(start_ms, end_ms, len(times))))
+
+    def at(self, recorded_ms: int) -> int:
+        """Between two known moments, in proportion."""
+        return round(float(np.interp(recorded_ms, *self.known))) if recorded_ms else 0  # type: ignore[attr-defined]
+
+
+def _lasting(lines: Sequence[bytes], start_ms: int, end_ms: int, **how: Any) -> tuple[bytes, ...]:
+    events = [orjson.loads(line) for line in retime(lines, start_ms=start_ms, **how)]
+    clock = _Even(sorted({t for event in events if (t := own_time(event))}), start_ms, end_ms)
+    for event in events:
+        clock.move(event)
+    return tuple(orjson.dumps(event, option=orjson.OPT_APPEND_NEWLINE) for event in events)
+
+
+_RARE = ("SparkListenerSQLAdaptiveExecutionUpdate", "SparkListenerDriverAccumUpdates")
+
+
+def thinned(name: str, *, jobs: int, tasks: int = 3) -> list[bytes]:
+    """A recorded log with its first jobs, their stages, executions, and a few tasks of each stage."""
+    lines = [(line, orjson.loads(line)) for line in recorded(name)]
+    stages: set[int] = set()
+    executions: set[int] = {0}
+    for _, event in lines:
+        if event["Event"] == "SparkListenerJobStart" and event["Job ID"] < jobs:
+            stages |= set(event["Stage IDs"])
+            executions.add(int(event["Properties"].get("spark.sql.execution.id", 0)))
+    of_stage: dict[Any, set[int]] = defaultdict(set)
+    seen: dict[str, int] = defaultdict(int)
+
+    def keeps(event: Mapping[str, Any]) -> bool:
+        kind = event["Event"].rsplit(".", 1)[-1]
+        seen[kind] += 1
+        if "Job ID" in event:
+            return bool(event["Job ID"] < jobs)
+        if "Task Info" in event:
+            key, task = (event["Stage ID"], event["Stage Attempt ID"]), event["Task Info"]["Task ID"]
+            if event["Stage ID"] in stages and (len(of_stage[key]) < tasks or task in of_stage[key]):
+                of_stage[key].add(task)
+                return True
+            return False
+        if "Stage Info" in event:
+            return event["Stage Info"]["Stage ID"] in stages
+        if kind in _RARE or kind == "SparkListenerStageExecutorMetrics":
+            return seen[kind] <= 1
+        if "executionId" in event:
+            return event["executionId"] <= max(executions)
+        return True
+
+    return [line for line, event in lines if keeps(event)]
+
+
+def partition(days: Sequence[dt.date], rng: random.Random) -> Iterator[tuple[dt.date, ...]]:
+    """The days in runs of contiguous ones, cut at random."""
+    start = 0
+    for end in range(1, len(days) + 1):
+        if end == len(days) or rng.random() < 0.5:
+            yield tuple(days[start:end])
+            start = end
+
+
+@dataclass
+class Folder:
+    """A folder of log files that follows what a world says."""
+
+    root: Path
+    there: dict[str, File] = field(default_factory=dict)
+
+    def put(self, files: Files) -> None:
+        """Make the folder hold these files and no others; files that stay as they are are not touched."""
+        self.root.mkdir(parents=True, exist_ok=True)
+        for path in [p for p in self.there if p not in files]:
+            (self.root / path).unlink()
+            del self.there[path]
+        for path, file in files.items():
+            if self.there.get(path) != file:
+                target = self.root / path
+                target.parent.mkdir(parents=True, exist_ok=True)
+                target.write_bytes(file.data)
+                os.utime(target, ns=(file.modified_ms * 1_000_000, file.modified_ms * 1_000_000))
+                self.there[path] = file
+
+    def clear(self) -> None:
+        """Remove all."""
+        shutil.rmtree(self.root, ignore_errors=True)
+        self.there = {}

@@ -1,0 +1,154 @@
+"""What Dagster shows: the graph against the list of modules, and as a text that a reviewer sees changing."""
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import dagster as dg
+import pytest
+
+from overwatch_assets.contract.registry import modules, tables
+from overwatch_assets.errors import ConfigurationError
+from overwatch_assets.orchestration import settings
+from overwatch_assets_tests.orchestration.worlds import World
+
+SNAPSHOT = Path(__file__).with_name("asset_graph.txt")
+
+# The modules' declared upstreams, by module id: the product's own list, optional ones included.
+EDGES = {
+    1002: {1004},
+    1004: set(),
+    1006: {1002, 1004},
+    2003: {1006},
+    2005: {1006},
+    2006: {1006},
+    2007: {1006},
+    2008: {1006},
+    3010: {2006, 2014},
+    3011: {2007},
+    3012: {2008},
+    3013: {2005},
+    3014: {2003},
+    3016: {1006, 2005},
+}
+
+
+def test_definitions_load(definitions: dg.Definitions) -> None:
+    dg.Definitions.validate_loadable(definitions)
+    assert {j.name for j in definitions.resolve_all_job_defs() if not j.name.startswith("__")} == {
+        "bronze_job",
+        "silver_job",
+        "gold_job",
+        "all_job",
+    }
+
+
+def test_graph_is_the_list_of_modules(definitions: dg.Definitions) -> None:
+    graph = definitions.resolve_asset_graph()
+    ids = {dg.AssetKey(t.name): t.module_id for t in modules()}
+    found = {ids[key]: {ids[up] for up in graph.get(key).parent_keys} for key in graph.get_all_asset_keys()}
+    assert found == {module: {up for up in ups if up in found} for module, ups in EDGES.items()}
+
+
+def test_every_asset_is_described_and_shares_partitions(definitions: dg.Definitions) -> None:
+    graph = definitions.resolve_asset_graph()
+    partitions = {graph.get(dg.AssetKey(t.name)).partitions_def for t in modules()}
+    assert len(partitions) == 1
+    for table in modules():
+        node = graph.get(dg.AssetKey(table.name))
+        assert node.backfill_policy == dg.BackfillPolicy.single_run()
+        assert node.group_name == table.layer
+        assert node.description == table.doc
+        schema = node.metadata["dagster/column_schema"]
+        assert [(c.name, c.type, c.description) for c in schema.columns] == [
+            (c.name, c.type, c.doc) for c in table.columns
+        ]
+        (reference,) = node.metadata["dagster/code_references"].code_references
+        line = Path(reference.file_path).read_text().splitlines()[reference.line_number - 1]
+        assert line == "@table("
+
+
+def test_lineage_names_real_columns(definitions: dg.Definitions) -> None:
+    graph = definitions.resolve_asset_graph()
+    known = tables()
+    deps = [
+        dep
+        for table in modules()
+        for found in graph.get(dg.AssetKey(table.name)).metadata["dagster/column_lineage"].deps_by_column.values()
+        for dep in found
+    ]
+    assert deps
+    assert [d for d in deps if d.column_name not in known[d.asset_key.path[-1]].by_name] == []
+
+
+def test_partitions_are_days_by_workspace_and_the_account(definitions: dg.Definitions) -> None:
+    partitions = definitions.resolve_asset_graph().get(dg.AssetKey("sparkjob_gold")).partitions_def
+    assert isinstance(partitions, dg.MultiPartitionsDefinition)
+    days, workspaces = partitions.get_partitions_def_for_dimension("date"), partitions.secondary_dimension
+    assert days.get_first_partition_key() == "2024-05-01"  # the earliest primordial date
+    assert days.get_last_partition_key() == settings.now().date().isoformat()  # today included
+    assert workspaces.partitions_def.get_partition_keys() == ["123", "456", "account"]
+
+
+def test_snapshot_of_the_graph(definitions: dg.Definitions) -> None:
+    assert rendered(definitions) == SNAPSHOT.read_text(), (
+        "the asset graph has changed; if it should have: "
+        "python -m overwatch_assets_tests.orchestration.test_definitions, then commit asset_graph.txt"
+    )
+
+
+def test_no_deployment_is_one_sentence(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("OVERWATCH_DEPLOYMENT", raising=False)
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(ConfigurationError, match="OVERWATCH_DEPLOYMENT is not set: let it hold the path"):
+        settings.deployment_path()
+
+
+def test_demo_of_this_folder_is_shown_without_a_deployment(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("OVERWATCH_DEPLOYMENT", raising=False)
+    monkeypatch.chdir(tmp_path)
+    demo = tmp_path / ".overwatch/demo/deployment.yaml"
+    demo.parent.mkdir(parents=True)
+    demo.touch()
+    assert settings.deployment_path() == str(demo)
+
+
+def test_definitions_import_without_beta_warnings(world: World) -> None:
+    shown = subprocess.run(
+        [sys.executable, "-W", "default", "-c", "import overwatch_assets.definitions"],
+        env={**os.environ, "OVERWATCH_DEPLOYMENT": world.path},
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    assert "BetaWarning" not in shown.stderr
+    assert "PreviewWarning" not in shown.stderr
+
+
+def rendered(definitions: dg.Definitions) -> str:
+    """The graph as text: a table's group, upstreams, checks and columns."""
+    graph = definitions.resolve_asset_graph()
+    lines = []
+    for table in modules():
+        node = graph.get(dg.AssetKey(table.name))
+        schema = node.metadata["dagster/column_schema"]
+        lines += [
+            f"{table.name} ({node.group_name}, {table.module_id})",
+            f"  from: {', '.join(sorted(k.to_user_string() for k in node.parent_keys)) or '-'}",
+            f"  checks: {', '.join(sorted(k.name for k in graph.get_check_keys_for_assets({node.key})))}",
+            *(f"  {c.name}: {c.type}{'' if c.constraints.nullable else ' not null'}" for c in schema.columns),
+        ]
+    return "\n".join(lines) + "\n"
+
+
+if __name__ == "__main__":
+    import tempfile
+
+    from overwatch_assets_tests.orchestration.worlds import make_world
+
+    with tempfile.TemporaryDirectory() as home:
+        os.environ["OVERWATCH_DEPLOYMENT"] = make_world(Path(home)).path
+        from overwatch_assets.definitions import defs
+
+        SNAPSHOT.write_text(rendered(defs))

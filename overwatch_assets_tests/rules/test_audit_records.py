@@ -1,0 +1,129 @@
+import json
+from typing import Any
+
+import pytest
+
+from overwatch_assets.rules.audit_records import AuditRecord, audit_record
+
+# The example of a delivered record in Overwatch's documentation of its source.
+CREATE = {
+    "version": "2.0",
+    "auditLevel": "WORKSPACE_LEVEL",
+    "timestamp": 1714653296123,
+    "orgId": "1234567890123456",
+    "sourceIPAddress": "10.20.30.40",
+    "userAgent": "Mozilla/5.0",
+    "sessionId": "e3f1c0",
+    "userIdentity": {"email": "ana@example.com"},
+    "serviceName": "clusters",
+    "actionName": "create",
+    "requestId": "0b9d1f2e-7a1c-4b1f-9c55-f6a1",
+    "requestParams": {
+        "cluster_name": "etl-small",
+        "num_workers": "2",
+        "autotermination_minutes": "30",
+        "cluster_log_conf": '{"dbfs":{"destination":"dbfs:/cluster-logs"}}',
+        "start_cluster": "true",
+        "orgId": "1",
+    },
+    "response": {"statusCode": 200, "errorMessage": None, "result": '{"cluster_id":"0502-123456-abcd123"}'},
+}
+
+
+def record(**changes: Any) -> AuditRecord:
+    found = audit_record(json.dumps(CREATE | changes))
+    assert isinstance(found, AuditRecord)
+    return found
+
+
+def params(action: str, **given: Any) -> dict[str, Any]:
+    return dict(record(actionName=action, requestParams=given).fields["requestParams"])
+
+
+def test_a_delivered_record() -> None:
+    line = json.dumps(CREATE)
+    found = record()
+    assert (found.value, found.dropped) == (line, 0)
+    fields = found.fields
+    assert fields["requestParams"] == {
+        "cluster_name": "etl-small",
+        "num_workers": 2,
+        "autotermination_minutes": 30,
+        "cluster_log_conf": '{"dbfs":{"destination":"dbfs:/cluster-logs"}}',
+        "start_cluster": True,
+    }
+    assert fields["response"] == {
+        "statusCode": 200,
+        "errorMessage": None,
+        "result": '{"cluster_id":"0502-123456-abcd123"}',
+    }
+    assert (fields["timestamp"], fields["userIdentity"]) == (1714653296123, {"email": "ana@example.com"})
+    assert fields["sessionId"] == "e3f1c0"
+
+
+@pytest.mark.parametrize(
+    ("given", "ms"),
+    [
+        ("1714653296123", 1714653296123),
+        ("2024-05-02T12:34:56.123Z", 1714653296123),
+        (None, None),
+        ("yesterday", None),
+        (-1, None),
+        (True, None),
+    ],
+)
+def test_times(given: Any, ms: int | None) -> None:
+    assert record(timestamp=given).fields["timestamp"] == ms
+
+
+def test_objects_may_be_text_and_texts_objects() -> None:
+    found = record(
+        requestParams='{"jobId":"77","new_settings":{"name":"x"}}',
+        response='{"statusCode":"200","result":{"a":1}}',
+        sourceIpAddress="1.2.3.4",
+        sourceIPAddress=None,
+    ).fields
+    assert found["requestParams"] == {"jobId": 77, "new_settings": '{"name":"x"}'}
+    assert found["response"] == {"statusCode": 200, "result": '{"a":1}'}
+    assert found["sourceIPAddress"] is None
+    assert record(requestParams=None).fields["requestParams"] is None
+    assert record(requestParams="junk").fields["requestParams"] is None
+
+
+def test_parameters_that_differ_in_case_only() -> None:
+    both = {"DataSourceId": "C", "dataSourceId": "l", "DashboardId": "C", "dashboardId": "l", "AlertId": "C"}
+    assert params("executeFastQuery", **both) == {"dataSourceId": "C", "dashboardId": "l", "alertId": None}
+    assert params("executeAdhocQuery", **both) == {"dataSourceId": "l", "dashboardId": "l", "alertId": None}
+    assert params("createRefreshSchedule", **both) == {"dataSourceId": None, "dashboardId": "C", "alertId": "C"}
+    assert params("other", ClusterId="C", clusterId="l") == {"clusterId": "l"}
+    assert params("other", ClusterId="C") == {"clusterId": "C"}
+
+
+def test_the_text_of_all_parameters_does_not_depend_on_their_order() -> None:
+    assert record(requestParams={"b": 1, "a": "x"}).params_text == '{"a":"x","b":1}'
+    assert record(requestParams={"a": "x", "b": 1}).params_text == '{"a":"x","b":1}'
+    assert record(requestParams=None).params_text is None
+
+
+def test_secrets_are_cut_from_parameters_response_and_line() -> None:
+    found = record(
+        requestParams={"token": "hunter2", "publicKey": "k"}, response={"result": '{"token_value":"hunter2"}'}
+    )
+    assert found.dropped == 2
+    assert found.fields["requestParams"] == {"publicKey": "k"}
+    assert "hunter2" not in found.value + str(found.params_text) + str(found.fields)
+
+
+@pytest.mark.parametrize(
+    ("line", "reason"),
+    [
+        ("x", "not JSON: Expecting value: line 1 column 1 (char 0)"),
+        ('{"serviceName":"a","actionName":NaN}', "not JSON: NaN is no JSON value"),
+        ('"text"', "not a JSON object"),
+        ('{"actionName":"a"}', "no serviceName"),
+        ('{"serviceName":" ","actionName":"a"}', "no serviceName"),
+        ('{"serviceName":"a","actionName":null}', "no actionName"),
+    ],
+)
+def test_lines_that_are_no_records(line: str, reason: str) -> None:
+    assert audit_record(line) == reason

@@ -1,0 +1,88 @@
+import json
+
+import pytest
+
+from overwatch_assets.rules.json_secrets import _PARTS, cut_from_bytes, cut_from_text, cut_secrets, is_secret_name
+
+
+@pytest.mark.parametrize(
+    ("name", "secret"),
+    [
+        ("token_value", True),
+        ("spark.hadoop.fs.s3a.SECRET.key", True),
+        ("fs.azure.account.key.x.dfs.core.windows.net", True),
+        ("accessKeyId", True),
+        ("AWS_ACCESS_KEY_ID", True),
+        ("OPENAI_API_KEY", True),
+        ("basic_auth.password", True),
+        ("publicKey", False),
+        ("ssh_public_keys", False),
+        ("cluster_id", False),
+    ],
+)
+def test_names(name: str, secret: bool) -> None:
+    assert is_secret_name(name) is secret
+
+
+def test_every_secret_name_holds_one_of_the_parts_that_are_looked_for_first() -> None:
+    keys = [
+        f"{kind}{gap}key"
+        for kind in ("access", "account", "private", "encryption", "api")
+        for gap in ("", "_", "-", ".")
+    ]
+    rest = ["token", "secret", "passw", "passphrase", "credential", "sharedaccess", "shared-access", "x.sas.y"]
+    for name in keys + rest:
+        assert is_secret_name(name), name
+        assert any(part in name for part in _PARTS), name
+    assert len(_PARTS) == len({p for p in _PARTS if any(p in name for name in keys + rest)})
+
+
+def test_text_objects_and_arrays_go_and_numbers_stay() -> None:
+    value = {
+        "token": "x",
+        "max_tokens": 5,
+        "has_secret": True,
+        "password": None,
+        "secrets": ["a"],
+        "credentials": {"a": 1},
+    }
+    assert cut_secrets(value) == ({"max_tokens": 5, "has_secret": True, "password": None}, 3)
+
+
+def test_names_that_are_kept() -> None:
+    assert cut_secrets({"idempotency_token": "x", "token": "y"}, {"idempotency_token"}) == (
+        {"idempotency_token": "x"},
+        1,
+    )
+
+
+def test_nothing_to_drop_gives_the_value_itself() -> None:
+    value = {"a": [{"b": '{"key":"token"}'}]}
+    cut, dropped = cut_secrets(value)
+    assert cut is value
+    assert dropped == 0
+
+
+def test_json_as_text_at_any_depth() -> None:
+    innermost = json.dumps({"password": 'p"w\\', "kept": "é"})
+    value = [{"conf": json.dumps({"env": innermost, "token": "t"})}]
+    cut, dropped = cut_secrets(value)
+    assert dropped == 2
+    assert json.loads(json.loads(cut[0]["conf"])["env"]) == {"kept": "é"}
+
+
+def test_json_text_that_was_cut_off() -> None:
+    assert cut_secrets({"conf": '{"a":1,"token":"abc'}) == ({"conf": '{"a":1,"token":"'}, 1)
+
+
+@pytest.mark.parametrize("value", ["plain", 'a"b', "back\\", 'both\\"', '\\\\"', ""])
+@pytest.mark.parametrize("depth", [0, 1, 2])
+def test_text_that_is_no_json_at_any_depth_of_escaping(value: str, depth: int) -> None:
+    text, emptied = json.dumps({"token": value, "a": "b"}), json.dumps({"token": "", "a": "b"})
+    for _ in range(depth):
+        text, emptied = json.dumps({"in": text}), json.dumps({"in": emptied})
+    assert cut_from_text(text[:-1]) == (emptied[:-1], 1)
+
+
+def test_bytes_keep_what_is_no_text() -> None:
+    assert cut_from_bytes(b'\xff{"token": "\xfe", "a":"\xfd"}') == b'\xff{"token": "", "a":"\xfd"}'

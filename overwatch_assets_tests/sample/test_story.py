@@ -1,0 +1,313 @@
+"""One story: the same bytes each time, ids that agree wherever they are told, files that grow and roll."""
+
+import datetime as dt
+import gzip
+import json
+import re
+from collections import defaultdict
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import orjson
+import pytest
+
+from overwatch_assets.config.fields import Cloud
+from overwatch_assets.sample.audit import audit_lines
+from overwatch_assets.sample.clusters import bodies
+from overwatch_assets.sample.logs import RECORDED
+from overwatch_assets.sample.story import DAY, DAYS, FIRST_MS, HOUR, LOOKS, Application, SampleWorkspace, Story, story
+from overwatch_assets.sample.world import write_until
+
+END = LOOKS[-1]
+LATER = END + dt.timedelta(days=1)
+MIDNIGHTS = (FIRST_MS + DAY, FIRST_MS + 2 * DAY)
+
+
+def ms(moment: dt.datetime) -> int:
+    return round(moment.timestamp() * 1000)
+
+
+def applications(workspace: SampleWorkspace) -> list[Application]:
+    return [up.application for c in workspace.clusters for up in c.uptimes if up.application is not None]
+
+
+def events(application: Application) -> Iterator[dict[str, Any]]:
+    for line in application.lines:
+        try:
+            yield orjson.loads(line)
+        except orjson.JSONDecodeError:
+            assert application.bad_line
+
+
+def files(folder: Path) -> dict[str, bytes]:
+    return {str(p.relative_to(folder)): p.read_bytes() for p in sorted(folder.rglob("*")) if p.is_file()}
+
+
+def unpacked(path: str, content: bytes) -> bytes:
+    return gzip.decompress(content) if path.endswith(".gz") else content
+
+
+@pytest.fixture(scope="module")
+def told() -> Story:
+    return story()
+
+
+def records(workspace: SampleWorkspace) -> list[dict[str, Any]]:
+    return [dict(line.record) for line in audit_lines(workspace, ms(LATER)) if not line.broken]
+
+
+def test_the_same_seed_gives_the_same_files(told: Story, tmp_path: Path) -> None:
+    write_until(told, tmp_path / "a", LOOKS[0])
+    story.cache_clear()
+    again = story()
+    write_until(again, tmp_path / "b", LOOKS[0])
+    assert again is not told
+    assert again == told
+    assert files(tmp_path / "a") == files(tmp_path / "b")
+    assert len(files(tmp_path / "a")) > 20
+
+
+def test_another_seed_gives_other_ids(told: Story) -> None:
+    other = story(7)
+    assert {c.cluster_id for w in other.workspaces for c in w.clusters}.isdisjoint(
+        c.cluster_id for w in told.workspaces for c in w.clusters if c.created_ms >= FIRST_MS
+    )
+
+
+def test_one_workspace_on_each_cloud_and_every_recorded_log_is_in_it(told: Story) -> None:
+    assert [w.cloud for w in told.workspaces] == [Cloud.AWS, Cloud.AZURE]
+    assert len({w.workspace_id for w in told.workspaces}) == 2
+    used = {a.recording for w in told.workspaces for a in applications(w)}
+    assert used == {entry["name"] for entry in json.loads((RECORDED / "manifest.json").read_bytes())}
+
+
+@pytest.mark.parametrize("number", [0, 1])
+def test_ids_in_the_logs_are_those_of_audit_and_api(told: Story, number: int) -> None:
+    workspace = told.workspaces[number]
+    audit = records(workspace)
+    params = [r["requestParams"] for r in audit]
+    in_audit = {p[k] for p in params for k in ("clusterId", "cluster_id") if k in p}
+    in_audit |= {
+        json.loads(r["response"]["result"])["cluster_id"]
+        for r in audit
+        if r["actionName"] == "create" and r["serviceName"] == "clusters"
+    }
+    jobs = {p["jobId"] for p in params if "jobId" in p}
+    runs = {p["runId"] for p in params if "runId" in p}
+    notebooks = {p["notebookId"] for p in params if "notebookId" in p}
+    users = {r["userIdentity"]["email"] for r in audit}
+    seen: dict[str, set[str]] = defaultdict(set)
+    for app in applications(workspace):
+        for event in events(app):
+            properties = event.get("Properties") or {}
+            for name in (
+                "spark.databricks.job.id",
+                "spark.databricks.job.runId",
+                "spark.databricks.notebook.id",
+                "user",
+            ):
+                if name in properties:
+                    seen[name].add(properties[name])
+            found = re.search(r"job-(\d+)-run-(\d+)", properties.get("spark.jobGroup.id", ""))
+            if found:
+                seen["spark.databricks.job.id"].add(found[1])
+                seen["spark.databricks.job.runId"].add(found[2])
+            cluster = properties.get("spark.databricks.clusterUsageTags.clusterId", app.cluster_id)
+            tags = properties.get("spark.databricks.clusterUsageTags.clusterAllTags", app.cluster_id)
+            assert cluster == app.cluster_id
+            assert app.cluster_id in tags
+    assert {a.cluster_id for a in applications(workspace)} <= in_audit
+    assert seen["spark.databricks.job.id"] <= jobs
+    assert seen["spark.databricks.job.runId"] <= runs
+    # The nightly report's notebook is run by its job and not by a person.
+    assert len(seen["spark.databricks.notebook.id"] - notebooks) == 1
+    assert seen["user"] <= users
+    assert all(user.endswith("@example.com") for user in users - {"System-User"})
+    assert len(seen["spark.databricks.job.id"]) == 4
+    by_moment = [set(bodies(workspace, ms(look))) for look in LOOKS]
+    hidden = {c.cluster_id for c in workspace.clusters if c.forbidden}
+    assert set.union(*by_moment) | hidden == {c.cluster_id for c in workspace.clusters}
+    assert len(hidden) == 1
+
+
+def test_what_audit_says_of_a_cluster_is_what_the_api_says(told: Story) -> None:
+    for workspace in told.workspaces:
+        found = bodies(workspace, ms(LOOKS[1]))
+        created = {
+            json.loads(r["response"]["result"])["cluster_id"]: r["requestParams"]
+            for r in records(workspace)
+            if r["serviceName"] == "clusters" and r["actionName"] == "create" and r["timestamp"] <= ms(LOOKS[1])
+        }
+        assert set(created) < set(found)
+        for cluster_id, said in created.items():
+            body = found[cluster_id]
+            assert said["cluster_name"] == body["cluster_name"]
+            assert said["num_workers"] == str(body["num_workers"])
+            assert json.loads(said["cluster_log_conf"]) == body["cluster_log_conf"]
+
+
+def test_a_cluster_is_pending_running_terminated_and_gone(told: Story) -> None:
+    workspace = told.workspaces[0]
+    sandbox = next(c for c in workspace.clusters if c.name == "ml-sandbox")
+    (up,) = sandbox.uptimes
+    assert up.terminated_ms is not None
+    assert sandbox.deleted_ms is not None
+
+    def body(at: int) -> Any:
+        return bodies(workspace, at).get(sandbox.cluster_id)
+
+    assert body(up.requested_ms - 1) is None
+    assert body(up.requested_ms)["state"] == "PENDING"
+    running = body(up.running_ms)
+    assert running["state"] == "RUNNING"
+    assert running["driver"]["private_ip"] == up.application.hosts[0]  # type: ignore[union-attr]
+    assert running["spark_context_id"] == int(up.application.spark_context_id)  # type: ignore[union-attr]
+    ended = body(up.terminated_ms)
+    assert (ended["state"], ended["terminated_time"]) == ("TERMINATED", up.terminated_ms)
+    assert ended["termination_reason"]["code"] == "DRIVER_UNREACHABLE"
+    assert ended["start_time"] == up.requested_ms
+    assert body(sandbox.deleted_ms - 1)["state"] == "TERMINATED"
+    assert body(sandbox.deleted_ms) is None
+
+
+@pytest.mark.parametrize("number", [0, 1])
+def test_every_kind_of_event_is_there_on_every_day(told: Story, number: int) -> None:
+    kinds: dict[str, set[dt.date]] = defaultdict(set)
+    for app in applications(told.workspaces[number]):
+        for event, written in zip(app.lines, app.written_ms, strict=True):
+            found = re.match(rb'\{"Event":"([^"]+)"', event)
+            if found and written <= ms(END):
+                kinds[found[1].decode().rpartition(".")[2]].add(
+                    dt.datetime.fromtimestamp(written / 1000, dt.UTC).date()
+                )
+    for kind in (
+        "SparkListenerExecutorAdded",
+        "SparkListenerJobStart",
+        "SparkListenerStageSubmitted",
+        "SparkListenerTaskEnd",
+        "SparkListenerSQLExecutionStart",
+        "StreamingQueryListener$QueryProgressEvent",
+    ):
+        assert kinds[kind] == set(DAYS), kind
+
+
+@pytest.mark.parametrize("number", [0, 1])
+@pytest.mark.parametrize("moment", [*MIDNIGHTS, ms(END)])
+def test_a_spark_job_is_open_at_midnight_and_at_the_end(told: Story, number: int, moment: int) -> None:
+    started, ended = set(), set()
+    for app in applications(told.workspaces[number]):
+        for event in events(app):
+            name = event["Event"]
+            if name == "SparkListenerJobStart" and event["Submission Time"] < moment:
+                started.add((app.app_id, event["Job ID"]))
+            elif name == "SparkListenerJobEnd" and event["Completion Time"] < moment:
+                ended.add((app.app_id, event["Job ID"]))
+    sandbox = {"interrupted"}
+    alive = {a.app_id for a in applications(told.workspaces[number]) if a.app_name not in sandbox}
+    assert {app for app, _ in started - ended} & alive
+
+
+def test_a_driver_writes_only_while_its_cluster_is_up(told: Story) -> None:
+    for workspace in told.workspaces:
+        for cluster in workspace.clusters:
+            for up in cluster.uptimes:
+                app = up.application
+                assert up.requested_ms < up.running_ms < (up.terminated_ms or ms(LATER))
+                if app is not None:
+                    assert app.written_ms[0] >= up.requested_ms
+                    assert app.written_ms[-1] <= (up.terminated_ms or ms(LATER))
+        for run in workspace.runs:
+            assert run.started_ms < run.ended_ms
+
+
+@pytest.mark.parametrize("number", [0, 1])
+def test_files_grow_roll_or_stay(told: Story, number: int, tmp_path: Path) -> None:
+    """Hour by hour: what a log's files hold is the beginning of what they hold later; packed files stay as they are."""
+    workspace = told.workspaces[number]
+    only = Story(told.seed, (workspace,))
+    before: dict[str, bytes] = {}
+    grown = rolled = halves = 0
+    now = LOOKS[0] - dt.timedelta(hours=14, minutes=50)
+    while now <= LOOKS[1]:
+        write_until(only, tmp_path, now)
+        here = files(tmp_path)
+        for path, content in before.items():
+            if path.endswith(".gz"):
+                assert here[path] == content
+        for folder in {path.rpartition("/")[0] for path in here if "/eventlog/" in path}:
+            old, new = whole_log(before, folder), whole_log(here, folder)
+            assert new.startswith(old.rpartition(b"\n")[0])
+            halves += not new.endswith(b"\n")
+            grown += old != b"" and len(new) > len(old)
+            packed = [path for path in set(here) - set(before) if path.startswith(f"{folder}/eventlog-")]
+            rolled += f"{folder}/eventlog" in before and len(packed) > 0
+        for path in here:
+            assert (tmp_path / path).stat().st_mtime <= now.timestamp()
+        before = here
+        now += dt.timedelta(hours=1)
+    assert grown > 3
+    assert rolled > 3
+    assert halves > 3
+
+
+def whole_log(content: dict[str, bytes], folder: str) -> bytes:
+    """A log's text: its rolled files in order, and then the one that is written."""
+    names = sorted(path for path in content if path.rpartition("/")[0] == folder)
+    packed = [path for path in names if path.endswith(".gz")]
+    return b"".join(unpacked(path, content[path]) for path in (*packed, *(p for p in names if p not in packed)))
+
+
+def test_the_whole_log_is_delivered_in_the_end(told: Story, tmp_path: Path) -> None:
+    write_until(told, tmp_path, LATER)
+    content = files(tmp_path)
+    for workspace in told.workspaces:
+        for app in applications(workspace):
+            host = app.hosts[0].replace(".", "_")
+            cluster = f"{workspace.name}/cluster-logs/{app.cluster_id}"
+            folder = f"{cluster}/eventlog/{app.cluster_id}_{host}/{app.spark_context_id}"
+            assert whole_log(content, folder) == b"".join(app.lines)
+
+
+def test_writing_again_leaves_the_files_alone(told: Story, tmp_path: Path) -> None:
+    write_until(told, tmp_path, LOOKS[0])
+    inodes = {p: p.stat().st_ino for p in tmp_path.rglob("*")}
+    write_until(told, tmp_path, LOOKS[0])
+    assert {p: p.stat().st_ino for p in tmp_path.rglob("*")} == inodes
+
+
+def test_audit_lines_stand_in_the_folder_of_their_day_and_some_come_late(told: Story, tmp_path: Path) -> None:
+    for look in LOOKS:
+        write_until(told, tmp_path, look)
+        for workspace in told.workspaces:
+            for path in (tmp_path / workspace.name / "audit-logs").rglob("*.json.gz"):
+                day = path.parent.name.removeprefix("date=")
+                for line in gzip.decompress(path.read_bytes()).splitlines():
+                    try:
+                        at = orjson.loads(line)["timestamp"]
+                    except orjson.JSONDecodeError:
+                        continue
+                    assert f"{dt.datetime.fromtimestamp(at / 1000, dt.UTC):%Y-%m-%d}" == day
+                    assert at < ms(look)
+    for workspace in told.workspaces:
+        late = tmp_path / workspace.name / "audit-logs/date=2024-05-01/auditlogs_2024-05-02--06-00.json.gz"
+        hours = {orjson.loads(x)["timestamp"] // HOUR % 24 for x in gzip.decompress(late.read_bytes()).splitlines()}
+        assert hours <= {14, 15}
+        every = [
+            (line.timestamp, line.record["requestId"]) for line in audit_lines(workspace, ms(END)) if not line.broken
+        ]
+        assert len(every) == len(set(every)) + 1  # one line is delivered twice
+
+
+def test_one_line_of_a_log_and_one_of_the_audit_logs_are_bad(told: Story, tmp_path: Path) -> None:
+    write_until(told, tmp_path, END)
+    bad: list[str] = []
+    for path, content in files(tmp_path).items():
+        lines = unpacked(path, content).splitlines(keepends=True)
+        for line in lines:
+            try:
+                orjson.loads(line)
+            except orjson.JSONDecodeError:
+                if line.endswith(b"\n"):
+                    bad.append(path.split("/")[1])
+    assert sorted(bad) == ["audit-logs", "cluster-logs"]

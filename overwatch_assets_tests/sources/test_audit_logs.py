@@ -1,0 +1,187 @@
+import gzip
+import re
+import shutil
+from pathlib import Path
+from typing import Any
+
+import pytest
+from pyspark.sql import SparkSession
+
+from overwatch_assets.errors import SourceError
+from overwatch_assets_tests.sources.loading import DAY1, DAY2, DAY3, NOON, START, World, at, event
+
+pytestmark = pytest.mark.engine
+
+GET = event("clusters", "get", {"cluster_id": "c1"})
+
+
+@pytest.fixture
+def world(spark: SparkSession, tmp_path: Path) -> World:
+    (tmp_path / "audit").mkdir()
+    return World(spark, tmp_path, {})
+
+
+def key(row: dict[str, Any]) -> tuple[Any, ...]:
+    return (row["timestamp"] or 0, row["actionName"], row["requestId"] or "", row["lineHash"])
+
+
+def test_loading_again_adds_nothing_also_where_the_request_id_is_null(world: World) -> None:
+    nameless = [event("clusters", "get", requestId=None), event("clusters", "list", requestId=None)]
+    world.deliver(DAY2, "a.json", [GET, *nameless])
+    world.deliver(DAY2, "b.json", [*nameless, nameless[0]])
+    first = world.load("audit_log_bronze", DAY2)
+    assert first.counts == {"files read": 2, "inserted": 3, "duplicates": 3}
+    (world.audit / "date=2024-05-02/b.json").unlink()
+    assert world.load("audit_log_bronze", DAY2).counts == {"files read": 1}
+    shutil.copy(world.audit / "date=2024-05-02/a.json", world.audit / "date=2024-05-02/copy.json")
+    assert world.load("audit_log_bronze", DAY2).counts == {"files read": 2, "duplicates": 3}
+    assert [r["requestId"] for r in sorted(world.rows("audit_log_bronze"), key=key)] == [None, "r1", None]
+
+
+def test_a_record_lies_on_its_own_day_whatever_folder_it_came_in(world: World) -> None:
+    last_ms = event("jobs", "late", timestamp=START + 86_400_000 - 1)
+    next_day = event("jobs", "early", timestamp=START + 86_400_000)
+    untimed = event("jobs", "untimed", timestamp=None)
+    world.deliver(DAY3, "a.json", [last_ms, next_day, untimed])
+    world.deliver(DAY2, "a.json", [last_ms])
+    world.load("audit_log_bronze", DAY3)
+    world.load("audit_log_bronze", DAY2)
+    found = {r["actionName"]: r["date"] for r in world.rows("audit_log_bronze")}
+    assert found == {"late": DAY2, "early": DAY3, "untimed": DAY3}
+    assert len(world.rows("audit_log_bronze")) == 3
+
+
+def test_days_in_any_order_and_in_one_window_give_the_same_rows(spark: SparkSession, tmp_path: Path) -> None:
+    rows = []
+    for name, loads in {"one": [(DAY1, DAY2, DAY3)], "back": [(DAY3,), (DAY1,), (DAY2,)]}.items():
+        world = World(spark, tmp_path / name, {})
+        for n, day in enumerate((DAY1, DAY2, DAY3)):
+            world.deliver(
+                day, "x.json", [event("a", "b", {"n": k}, timestamp=NOON + k * 1000) for k in range(n, n + 3)]
+            )
+        for days in loads:
+            world.load("audit_log_bronze", *days)
+        rows.append(sorted(world.rows("audit_log_bronze"), key=key))
+    assert rows[0] == rows[1]
+    assert len(rows[0]) == 5
+
+
+def test_what_is_no_record_goes_to_quarantine_and_the_rest_loads(world: World) -> None:
+    file = world.deliver(
+        DAY2,
+        "a.json",
+        [
+            GET,
+            "",
+            "not json",
+            "[1]",
+            {"serviceName": "jobs"},
+            {"actionName": "x", "serviceName": 3},
+            '{"serviceName":"jobs","actionName":"x","requestParams":{"password":"hunter2"',
+        ],
+    )
+    with file.open("ab") as more:
+        more.write(b'{"serviceName":"a","actionName":"\xff","token":"hunter2"}\n')
+        more.write(b'{"serviceName":"jobs","actionName":"last line without an end"}')
+    result = world.load("audit_log_bronze", DAY2)
+    assert result.counts == {"files read": 1, "inserted": 2, "quarantined": 6}
+    bad = sorted(world.rows("quarantine_bronze"), key=lambda r: r["line"])
+    assert [(r["location"], r["line"]) for r in bad] == [(str(file), n) for n in range(3, 9)]
+    assert [re.split(r"[:;]", r["reason"])[0] for r in bad] == [
+        "not JSON",
+        "not a JSON object",
+        "no actionName",
+        "no serviceName",
+        "not JSON",
+        "invalid UTF-8 at byte 33 of the line",
+    ]
+    assert bad[4]["content"] == '{"serviceName":"jobs","actionName":"x","requestParams":{"password":""'
+    assert bad[5]["content_bytes"] == b'{"serviceName":"a","actionName":"\xff","token":""}'
+    assert world.load("audit_log_bronze", DAY2).counts == {"files read": 1}
+    assert len(world.rows("quarantine_bronze")) == 6
+
+
+def test_compressed_files_and_a_damaged_one(world: World) -> None:
+    line = b'{"serviceName":"s","actionName":"%d"}\n'
+    whole = gzip.compress(b"".join(line % n for n in range(1000)))
+    folder = world.deliver(DAY2, "plain.json", [event("s", "plain")]).parent
+    (folder / "a.json.gz").write_bytes(whole)
+    (folder / "b.json.gz").write_bytes(gzip.compress(b"".join(line % n for n in range(2000, 4000)))[:-2000])
+    (folder / "_SUCCESS").write_bytes(b"")
+    result = world.load("audit_log_bronze", DAY2)
+    assert result.counts["files read"] == 3
+    assert result.counts["quarantined"] == 1
+    actions = {r["actionName"] for r in world.rows("audit_log_bronze")}
+    assert {"plain", *(str(n) for n in range(1000)), "2000"} <= actions
+    assert "3999" not in actions
+    (bad,) = world.rows("quarantine_bronze")
+    assert bad["location"] == str(folder / "b.json.gz")
+    assert bad["reason"].startswith("truncated gz stream")
+
+
+def test_secrets_are_in_no_file_of_the_tables(world: World) -> None:
+    nested = '{"spark_conf":{"fs.azure.account.key.x":"hunter2\\"!"},"a":1}'
+    params = {
+        "token": "hunter2",
+        "new_settings": nested,
+        "idempotency_token": "kept",
+        "publicKey": "ssh-rsa AAA",
+        "spark_env_vars": '{"DB_PASSWORD":"hunter2","MODE":"x"}',
+    }
+    world.deliver(
+        DAY2, "a.json", [event("clusters", "create", params, response={"result": '{"token_value":"hunter2"}'})]
+    )
+    world.load("audit_log_bronze", DAY2)
+    (row,) = world.rows("audit_log_bronze")
+    assert row["droppedProperties"] == 4
+    assert row["requestParams"]["idempotency_token"] == "kept"
+    assert row["requestParams"]["publicKey"] == "ssh-rsa AAA"
+    assert row["requestParams"]["new_settings"] == '{"spark_conf":{},"a":1}'
+    assert row["requestParams"]["spark_env_vars"] == '{"MODE":"x"}'
+    assert "hunter2" not in str(row)
+    files = [f for f in (world.folder / "ow").rglob("*") if f.is_file()]
+    assert files
+    assert not [f for f in files if b"hunter2" in f.read_bytes()]
+
+
+def test_days_without_a_folder_are_empty_and_named(world: World) -> None:
+    world.deliver(DAY2, "a.json", [GET])
+    (world.audit / "date=2024-05-03").mkdir()
+    (world.audit / "date=2024-06-31").mkdir()
+    one = world.load("audit_log_bronze", DAY1)
+    assert one.status == f"EMPTY: no folder for 2024-05-01 under {world.audit}"
+    assert one.counts == {"no folder date=2024-05-01": 1}
+    assert world.load("audit_log_bronze", DAY3).status == f"EMPTY: no file for 2024-05-03 under {world.audit}"
+    both = world.load("audit_log_bronze", DAY1, DAY2)
+    assert (both.status, both.counts["no folder date=2024-05-01"], both.counts["inserted"]) == ("SUCCESS", 1, 1)
+
+
+def test_sources_that_are_not_configured_are_empty(spark: SparkSession, tmp_path: Path) -> None:
+    azure = World(spark, tmp_path / "a", {"cloud": "Azure", "auditlogprefix_source_path": None})
+    assert azure.load("audit_log_bronze", DAY1).status.startswith("EMPTY: source not configured")
+    excluded = World(spark, tmp_path / "b", {"excluded_scopes": "audit"})
+    assert excluded.load("audit_log_bronze", DAY1).status == "EMPTY: the scope audit is excluded"
+
+
+@pytest.mark.parametrize(
+    ("folders", "sentence"),
+    [
+        ([], "There is nothing at {audit}: check auditlogprefix_source_path."),
+        (["workspaceId=1/date=2024-05-01"], "{audit} has no date=yyyy-MM-dd folder, but workspaceId=1: "),
+        (["date=2024-05-01", "_delta_log"], "{audit} is a Delta table: "),
+    ],
+)
+def test_a_wrong_prefix_is_one_sentence(spark: SparkSession, tmp_path: Path, folders: list[str], sentence: str) -> None:
+    world = World(spark, tmp_path, {})
+    for folder in folders:
+        (world.audit / folder).mkdir(parents=True)
+    with pytest.raises(SourceError, match="^" + re.escape(sentence.format(audit=world.audit))):
+        world.load("audit_log_bronze", DAY1)
+    (report,) = world.rows("pipeline_report")
+    assert report["status"].startswith("FAILED --> SourceError: ")
+
+
+def test_a_window_cut_at_now_reads_the_whole_folder(world: World) -> None:
+    world.deliver(DAY2, "a.json", [event("s", "later", timestamp=NOON + 3_600_000)])
+    world.load("audit_log_bronze", DAY2, now=at(DAY2, 6))
+    assert [r["actionName"] for r in world.rows("audit_log_bronze")] == ["later"]

@@ -1,0 +1,198 @@
+import json
+from collections import Counter
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import pytest
+from pyspark.sql import SparkSession
+
+from overwatch_assets.contract.registry import tables
+from overwatch_assets.errors import SourceError
+from overwatch_assets.runner.changes import Changes
+from overwatch_assets.runner.context import Load
+from overwatch_assets.runner.insert import Reading
+from overwatch_assets.runner.window import to_ms
+from overwatch_assets.sources.cluster_logs import destination_of, event_log_prefixes, unmounted
+from overwatch_assets.sources.registry import Sources
+from overwatch_assets.sources.workspace_clusters import _ROW
+from overwatch_assets.storage.lease import lease
+from overwatch_assets_tests.sources.loading import DAY1, DAY2, DAY3, NOON, START, World, at, event, window
+
+HOUR = 3_600_000
+
+
+@pytest.mark.parametrize(
+    ("conf", "destination"),
+    [
+        ({"dbfs": {"destination": "dbfs:/logs/"}, "s3": {"destination": "s3://b/x"}}, "dbfs:/logs"),
+        ({"s3": {"destination": "s3://b/x", "region": "r"}}, "s3://b/x"),
+        ({"volumes": {"destination": "/Volumes/c/s/v/"}}, "/Volumes/c/s/v"),
+        ({"abfss": {"destination": "abfss://c@a.dfs.core.windows.net/x"}}, "abfss://c@a.dfs.core.windows.net/x"),
+        ({"gcs": {"destination": "gs://b/x"}}, "gs://b/x"),
+        ({"dbfs": {"destination": ""}, "s3": None}, None),
+        ({}, None),
+        ([1], None),
+        ("no JSON", None),
+    ],
+)
+def test_destination(conf: Any, destination: str | None) -> None:
+    assert destination_of(conf if isinstance(conf, str) else json.dumps(conf)) == destination
+
+
+MOUNTS = {"/mnt/log": "s3://one", "/mnt/logs": "s3://two/x", "/mnt/logs/deep": "s3://three"}
+
+
+@pytest.mark.parametrize(
+    ("path", "found"),
+    [
+        ("dbfs:/mnt/logs/a/a/b", "s3://two/x/a/a/b"),
+        ("dbfs:/mnt/log/a", "s3://one/a"),
+        ("dbfs:/mnt/logs/deep/a", "s3://three/a"),
+        ("dbfs:/mnt/logs/deeper/a", "s3://two/x/deeper/a"),
+        ("dbfs:///mnt/logs", "s3://two/x"),
+        ("/mnt/logs/a", "s3://two/x/a"),
+        ("dbfs:/mnt/logsaway/a", "dbfs:/mnt/logsaway/a"),
+        ("s3://mnt/logs/a", "s3://mnt/logs/a"),
+        ("dbfs:/Volumes/c/s/v/a", "/Volumes/c/s/v/a"),
+    ],
+)
+def test_mounts_match_whole_segments_and_the_longest_wins(path: str, found: str) -> None:
+    assert unmounted(path, MOUNTS) == found
+
+
+@pytest.fixture
+def world(spark: SparkSession, tmp_path: Path) -> World:
+    (tmp_path / "audit").mkdir()
+    return World(spark, tmp_path, {})
+
+
+def prefixes(world: World, *days: Any) -> tuple[list[str], Counter[str]]:
+    with lease(world.store.location) as held:
+        load = Load(
+            table=tables()["spark_events_bronze"],
+            window=window(*days),
+            workspace=world.workspace,
+            store=world.store,
+            changes=Changes(world.store, "prod", at(DAY3), "run"),
+            lease=held,
+            now=at(DAY3),
+            run_id="run",
+        )
+        return event_log_prefixes(load), load.counts
+
+
+def create(cluster_id: str, destination: Path | str, **fields: Any) -> dict[str, Any]:
+    conf = json.dumps({"dbfs": {"destination": str(destination)}})
+    response = {"statusCode": 200, "result": json.dumps({"cluster_id": cluster_id})}
+    return event("clusters", "create", {"cluster_log_conf": conf}, response=response, **fields)
+
+
+def logs(folder: Path, cluster_id: str) -> str:
+    path = folder / cluster_id / "eventlog"
+    path.mkdir(parents=True)
+    return str(path)
+
+
+def snapshot(world: World, day: Any, *clusters: Mapping[str, Any]) -> None:
+    def read(load: Load) -> Reading:
+        rows = [(c["cluster_id"], json.dumps(c), to_ms(load.now)) for c in clusters]
+        return Reading(frames=[load.store.frame(rows, _ROW)])
+
+    now = at(day)
+    world.load("audit_log_bronze", day, now=now)
+    world.load("clusters_snapshot_bronze", day, now=now, sources=Sources(readers={"workspace_clusters": read}))
+
+
+@pytest.mark.engine
+def test_without_upstream_tables_only_the_configured_ones_also_missing_ones(
+    spark: SparkSession, tmp_path: Path
+) -> None:
+    world = World(spark, tmp_path, {"cluster_log_prefixes": ["/srv/b", "/srv/a"]})
+    assert prefixes(world, DAY2) == (["/srv/a", "/srv/b"], Counter())
+    with pytest.raises(SourceError, match="There is nothing at /srv/a"):
+        world.load("spark_events_bronze", DAY2)
+
+
+@pytest.mark.engine
+def test_clusters_with_activity_in_the_window_and_their_destinations_of_any_day(world: World) -> None:
+    place = world.folder / "logs"
+    created, idle = logs(place, "created"), logs(place, "idle")
+    earlier = START - 12 * HOUR
+    world.deliver(
+        DAY1, "a.json", [create("created", f"{place}/", timestamp=earlier), create("idle", place, timestamp=earlier)]
+    )
+    world.deliver(DAY2, "a.json", [event("clusters", "startResult", {"clusterId": "created"}), create("new", place)])
+    world.load("audit_log_bronze", DAY1, DAY2)
+    assert prefixes(world, DAY2) == (
+        [created],
+        Counter({"declared log prefixes: read": 1, "declared log prefixes: without logs yet": 1}),
+    )
+    assert prefixes(world, DAY1)[0] == sorted([created, idle])
+    assert prefixes(world, DAY3)[0] == []
+
+
+@pytest.mark.engine
+def test_clusters_alive_in_the_window_or_running_in_the_latest_snapshot(world: World) -> None:
+    place = world.folder / "logs"
+    paths = {name: logs(place, name) for name in ("ended", "running", "ended_before", "started_after", "moved")}
+    conf = {"dbfs": {"destination": str(place)}}
+    common = {"cluster_log_conf": conf, "start_time": START - 100 * HOUR}
+    snapshot(
+        world,
+        DAY1,
+        {
+            **common,
+            "cluster_id": "moved",
+            "state": "RUNNING",
+            "cluster_log_conf": {"s3": {"destination": "/elsewhere"}},
+        },
+    )
+    snapshot(
+        world,
+        DAY3,
+        {**common, "cluster_id": "ended", "state": "TERMINATED", "terminated_time": START + HOUR},
+        {**common, "cluster_id": "running", "state": "RUNNING"},
+        {**common, "cluster_id": "ended_before", "state": "TERMINATED", "terminated_time": START - HOUR},
+        {
+            **common,
+            "cluster_id": "started_after",
+            "state": "TERMINATED",
+            "start_time": NOON + 24 * HOUR,
+            "terminated_time": NOON + 25 * HOUR,
+        },
+        {**common, "cluster_id": "moved", "state": "TERMINATED", "terminated_time": START},
+    )
+    assert prefixes(world, DAY2)[0] == sorted(paths[name] for name in ("ended", "running", "moved"))
+    assert prefixes(world, DAY1)[0] == sorted(paths[name] for name in ("ended", "running", "moved", "ended_before"))
+
+
+@pytest.mark.engine
+def test_mounts_are_of_this_workspace(spark: SparkSession, tmp_path: Path) -> None:
+    place, other = tmp_path / "logs", tmp_path / "other"
+    path = logs(place, "c1")
+    logs(other, "c1")
+    mapping = tmp_path / "mounts.csv"
+    mapping.write_text(
+        "mountPoint,source,workspace_id\n"
+        f"/mnt/logs/,{other},999\n/mnt/logs/,{place}/,123\n/,{other},123\n,{other},123\n"
+    )
+    world = World(spark, tmp_path, {"mount_mapping_path": str(mapping)})
+    world.deliver(DAY2, "a.json", [create("c1", "dbfs:/mnt/logs")])
+    world.load("audit_log_bronze", DAY2)
+    assert prefixes(world, DAY2)[0] == [path]
+    mapping.write_text("mount,source\n/mnt,x\n")
+    with pytest.raises(SourceError, match="must have the columns mountPoint, source, workspace_id"):
+        prefixes(world, DAY2)
+    mapping.unlink()
+    with pytest.raises(SourceError, match=r"The mounts at .* can't be read: FileNotFoundError"):
+        prefixes(world, DAY2)
+
+
+@pytest.mark.engine
+def test_a_destination_that_nothing_here_reaches_is_counted(world: World) -> None:
+    world.deliver(DAY2, "a.json", [create("c1", "dbfs:/cluster-logs"), create("c2", "nosuchstore://x")])
+    world.load("audit_log_bronze", DAY2)
+    assert prefixes(world, DAY2) == ([], Counter({"declared log prefixes: not reachable": 2}))
+    status = world.load("spark_events_bronze", DAY2).status
+    assert status.startswith("EMPTY: no cluster-log prefix")
