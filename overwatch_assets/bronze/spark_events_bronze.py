@@ -92,7 +92,7 @@ def spark_events_bronze(spark_event_logs: DataFrame) -> DataFrame:
         date_of(F.coalesce(own_time, F.col("near_ms"), F.col("modified_ms"))).alias("date"),
         F.coalesce(F.col("cluster_id"), F.col("log_id")).alias("clusterId"),
         F.col("log_id").alias("SparkContextID"),
-        *(_field(event, name, kind, timestamp) for name, kind, _ in spark.FIELDS if name not in _FOLDED),
+        *(_field(event, name, kind, timestamp, line) for name, kind, _ in spark.FIELDS if name not in _FOLDED),
         *(spark_properties(event[name]).alias(name) for name, _ in spark.MAPS),
         F.col("file").alias("filename"),
         _file_group().alias("filenameGroup"),
@@ -112,10 +112,13 @@ def spark_events_bronze(spark_event_logs: DataFrame) -> DataFrame:
 _FOLDED = ("executorId", "stageId", "stageAttemptId")
 
 
-def _field(event: SparkColumn, name: str, kind: str, timestamp: SparkColumn) -> SparkColumn:
+def _field(event: SparkColumn, name: str, kind: str, timestamp: SparkColumn, line: SparkColumn) -> SparkColumn:
     value = event[name]
     if name == "Timestamp":
         value = timestamp
+    elif name == "progress":
+        # As the log has it: Sail's `from_json` reads some numbers with a fraction one bit off.
+        value = F.when(value.isNotNull(), F.get_json_object(line, "$.progress"))
     elif name in ("id", "runId"):
         in_progress = F.get_json_object(event["progress"], f"$.{name}")
         value = F.coalesce(value, F.when(event["progress"].isNotNull(), in_progress))

@@ -129,9 +129,10 @@ def validate(option: str | None, *, as_json: bool) -> None:
         document = deployment.model_dump(mode="json")
         print_json({"file": path, "valid": True, "unused_fields": unused, **document})
         return
+    out = console()
     print_table(
         f"{path} is valid",
-        ("workspace", "id", "cloud", "active", "from", "tables", "scopes"),
+        ("workspace", "id", "cloud", "active", "from", "excluded scopes"),
         [
             (
                 w.workspace_name,
@@ -139,14 +140,15 @@ def validate(option: str | None, *, as_json: bool) -> None:
                 w.cloud.value,
                 w.active,
                 w.primordial_date.isoformat(),
-                w.table_root(external_metastore=deployment.external_metastore),
-                " ".join(sorted(w.scopes)),
+                " ".join(sorted(w.excluded_scopes)),
             )
             for w in deployment.workspaces
         ],
     )
+    for workspace_id in (w.workspace_id for w in deployment.active_workspaces):
+        out.print(f"Tables of {workspace_id}: {deployment.table_root(workspace_id)}")
     for name, ids in unused.items():
-        console().print(f"Warning: {name} has no effect yet (workspaces {', '.join(ids)})")
+        out.print(f"Warning: {name} has no effect yet (workspaces {', '.join(ids)})")
 
 
 def dictionary(output: Path, *, check: bool) -> None:

@@ -16,9 +16,9 @@ from overwatch_assets.contract.registry import tables
 from overwatch_assets.contract.table import Table
 from overwatch_assets.engine.session import session
 from overwatch_assets.errors import ConfigurationError, SourceError, StorageError
+from overwatch_assets.runner.due import due_windows
 from overwatch_assets.runner.runner import Result, Runner
-from overwatch_assets.runner.stale import stale_windows
-from overwatch_assets.runner.window import Window, to_ms
+from overwatch_assets.runner.window import DAY_MS, Window, day_start_ms, to_ms
 from overwatch_assets.sources.registry import Sources
 from overwatch_assets.storage.location import Location
 from overwatch_assets.storage.tables import TableStore
@@ -36,7 +36,7 @@ class Loading:
     Attributes:
         counts: what the bronze load counted: files, records, quarantined lines.
         windows: windows of the silver and gold loads; none: nothing was new.
-        ahead: windows after the clock's now, which cannot be loaded yet.
+        ahead: days after the clock's own, which cannot be loaded yet.
         report: on all applications under the storage folder, also of earlier calls.
     """
 
@@ -77,15 +77,16 @@ def load(
         store = TableStore(spark, location, workspace.workspace_id)
         runner = Runner(workspace, store, Sources(default_cluster_id=cluster_id), now, progress=steps)
         loaded = _step(runner, tables()[BRONZE], Window(0, to_ms(now)), steps)
-        stale = stale_windows(store, tables()[BRONZE], derived)
-        windows = [Window(w.from_ms, min(w.until_ms, to_ms(now))) for w in stale]
+        behind = due_windows(store, tables()[BRONZE], derived)
+        windows = [Window(w.from_ms, min(w.until_ms, to_ms(now))) for w in behind]
         due = [w for w in windows if w.from_ms < w.until_ms]
         steps.expect(1 + len(due) * len(derived))
         for window in due:
             for table in derived:
                 _step(runner, table, window, steps)
         report = spark_report(store)
-    ahead = tuple(w for w in stale if w.until_ms > to_ms(now) and w.from_ms >= to_ms(now))
+    tomorrow = day_start_ms(now.date()) + DAY_MS
+    ahead = tuple(Window(max(w.from_ms, tomorrow), w.until_ms) for w in behind if w.until_ms > tomorrow)
     return Loading(workspace, loaded.counts, tuple(due), ahead, report)
 
 
@@ -172,6 +173,8 @@ def message(loading: Loading) -> str:
         )
     if failed := counts.get("files failed"):
         said += f" {_files(failed)} could not be read."
+    if later := counts.get("files after the window"):
+        said += f" {_files(later)} left for later: the first record is after this machine's clock."
     if refused := counts.get("quarantined"):
         said += f" {refused} lines or files were refused: they are in quarantine_bronze, with the reason."
     if loading.ahead:

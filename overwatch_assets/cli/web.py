@@ -47,11 +47,19 @@ def _serve(file: str, host: str, port: int, variables: Mapping[str, str]) -> Non
         "daemon": [sys.executable, "-m", "dagster._daemon", "run", *_location()],
     }
     console().print(f"Dagster on http://{host}:{port} for {file}; its records are in {home}. Ctrl-C ends it.")
-    with _children(commands, {**os.environ, **variables, VARIABLE: file, "DAGSTER_HOME": str(home)}) as children:
-        while all(child.poll() is None for child in children.values()):
-            time.sleep(_POLL_S)
-        ended = next(name for name, child in children.items() if child.poll() is not None)
-        raise WebError(f"Dagster's {ended} ended with code {children[ended].returncode}: see what it said above")
+    try:
+        with _children(commands, {**os.environ, **variables, VARIABLE: file, "DAGSTER_HOME": str(home)}) as children:
+            _watch(children)
+    except KeyboardInterrupt:
+        console().print("Stopped.")
+
+
+def _watch(children: Mapping[str, subprocess.Popen[bytes]]) -> None:
+    """Wait until a process ends by itself, which is an error."""
+    while all(child.poll() is None for child in children.values()):
+        time.sleep(_POLL_S)
+    ended = next(name for name, child in children.items() if child.poll() is not None)
+    raise WebError(f"Dagster's {ended} ended with code {children[ended].returncode}: see what it said above")
 
 
 def dagster_home(deployment: str) -> Path:

@@ -1,10 +1,9 @@
 """What Spark's own UI says of stages, jobs, executors and SQL executions, from the Spark gold tables.
 
-Each function takes gold tables (or their views, which hold the same columns) of any number of workspaces and returns a
-frame. Times are epoch ms and lengths ms, but CPU, shuffle-write and fetch-wait times as Spark has them: CPU and write in
-ns, fetch wait in ms. Sizes are bytes. The definitions are those of Spark's status store, which the tests compare them
-with: a task counts as complete when it ended with `Success`, as killed when it ended with `TaskKilled` or
-`TaskCommitDenied`, else, once it has ended, as failed; a resubmission is one more failure of a task.
+Each function takes gold tables, or their views, of any number of workspaces and returns a frame. Times are epoch ms,
+lengths ms, but CPU and shuffle-write times are ns, as Spark has them; sizes are bytes. The definitions are those of
+Spark's status store, which the tests compare them with: a task is complete when it ended with `Success`, killed when it
+ended with `TaskKilled` or `TaskCommitDenied`, and failed when it ended otherwise; a resubmission is one more failure.
 """
 
 from pyspark.sql import Column, DataFrame, functions as F

@@ -5,6 +5,8 @@ the reference and for growth; any ``sc://`` address is the user's cluster. One c
 """
 
 import os
+import signal
+import threading
 from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from typing import TYPE_CHECKING, Literal
@@ -21,7 +23,10 @@ _SAIL_ENVIRONMENT = {"RUST_LOG": "error"}
 # Otherwise the client looks at the stack, and for a notebook, at each call: a fifth of a small load's time.
 _OF_SAIL = {"spark.python.sql.dataFrameDebugging.enabled": "false"}
 # Sail computes hours, dates and casts in UTC whatever the session says (reference: docs/architecture.md).
-_ALWAYS = {"spark.sql.session.timeZone": "UTC"}
+_ALWAYS = {
+    "spark.sql.session.timeZone": "UTC",
+    "spark.sql.mapKeyDedupPolicy": "LAST_WIN",  # two property names may become one when they are scrubbed
+}
 
 
 @contextmanager
@@ -57,6 +62,10 @@ def session(
         own = _OF_SAIL if kind == "sail" and remote is None else {}
         for name, value in {**own, **runtime, **_ALWAYS}.items():
             spark.conf.set(name, value)
+        if kind == "sail" and threading.current_thread() is threading.main_thread():
+            # Sail's server stops itself at Ctrl-C, and the client would ask it again for ten minutes: Python's own
+            # handler takes the signal back, so that the load is interrupted and ends the server itself.
+            signal.signal(signal.SIGINT, signal.getsignal(signal.SIGINT))
         yield spark
 
 

@@ -76,7 +76,7 @@ _REPL = "5:"
         Column(
             "user_email",
             "string",
-            "User: of the job, else the one user of its principal, isolation, group or execution, else its REPL's last.",
+            "User: of the job, else the one of its principal, isolation, group or execution, else its REPL's last.",
         ),
     ),
 )

@@ -1,6 +1,6 @@
 """Module 3016: progress of streaming queries."""
 
-from pyspark.sql import DataFrame, functions as F
+from pyspark.sql import Column as SparkColumn, DataFrame, functions as F
 
 from overwatch_assets.contract import Column, Events, Fold, Linked, View, table
 from overwatch_assets.rules import spark_events as spark
@@ -13,6 +13,8 @@ _PROGRESS = (
     "eventTime:struct<avg:string,max:string,min:string,watermark:string>,"
     "stateOperators:string,sources:string,sink:string,metrics:string,observedMetrics:string>"
 )
+_FRACTIONS = ("inputRowsPerSecond", "processedRowsPerSecond")
+_OPEN = ("durationMs", "stateOperators", "sources", "sink", "metrics", "observedMetrics")
 _EVENTS = (spark.QUERY_STARTED, spark.QUERY_PROGRESS, spark.QUERY_IDLE)
 _SILVER_RUN = ("clusterId", "SparkContextID", "StreamRunID")
 
@@ -81,7 +83,7 @@ def sparkstream_gold(spans: DataFrame, spark_events_bronze: DataFrame, spark_exe
         F.col("Timestamp").alias("_ms"),
         F.when(started, "Started").when(F.col("Event") == spark.QUERY_PROGRESS, "Progressed").alias("streamSegment"),
         F.when(started, F.col("name")).alias("_name"),
-        F.from_json("progress", _PROGRESS).alias("_progress"),
+        _progress().alias("_progress"),
         F.col("progress").isNotNull().alias("_reports"),
         F.col("lineHash").alias("_hash"),
     )
@@ -120,3 +122,13 @@ def sparkstream_gold(spans: DataFrame, spark_events_bronze: DataFrame, spark_exe
         .agg(F.array_sort(F.collect_set("ExecutionID")).alias("execution_ids"))
     )
     return single.join(names, list(run), "left").join(executions, [*run, "stream_batch_id"], "left")
+
+
+def _progress() -> SparkColumn:
+    """The report with its fractions and its open parts as the log has them: Sail's `from_json` may be one bit off."""
+    parsed = F.from_json("progress", _PROGRESS)
+    for name in _FRACTIONS:
+        parsed = parsed.withField(name, F.get_json_object("progress", f"$.{name}").cast("double"))
+    for name in _OPEN:
+        parsed = parsed.withField(name, F.get_json_object("progress", f"$.{name}"))
+    return F.when(F.col("progress").isNotNull(), parsed)

@@ -36,37 +36,34 @@ def key_of(day: dt.date, workspace_id: str) -> str:
 
 
 def split(keys: Iterable[str], table: Table) -> Days:
-    """Group partition keys: days by workspace, both in order.
+    """Group a step's partition keys: days by workspace, both in order.
 
     Raises:
-        ConfigurationError: no key at all: a range whose workspaces run backwards has none, and Dagster calls it a success.
+        ConfigurationError: no key at all. A range whose workspaces run backwards has none, and Dagster calls it done.
     """
-    days: Days = {}
-    for key in sorted(keys):
-        day, _, workspace_id = key.partition("|")
-        days.setdefault(workspace_id, []).append(dt.date.fromisoformat(day))
+    days = _grouped(keys)
     if not days:
         raise ConfigurationError(
             f"{table.name}: the run has no partition. Choose some; of a range, give the start before the end, in "
             "days and in the deployment's order of workspaces"
         )
-    return dict(sorted(days.items()))
+    return days
 
 
 def of_run(tags: Mapping[str, str], partitions: dg.MultiPartitionsDefinition) -> Days | None:
     """Tell the partitions of a run from its tags; None: a run without partitions."""
     if RANGE_START in tags:
         chosen = dg.PartitionKeyRange(tags[RANGE_START], tags[RANGE_END])
-        keys = list(partitions.get_partition_keys_in_range(chosen))
-    elif _PARTITION in tags:
-        keys = [tags[_PARTITION]]
-    else:
-        return None
+        return _grouped(partitions.get_partition_keys_in_range(chosen))
+    return _grouped([tags[_PARTITION]]) if _PARTITION in tags else None
+
+
+def _grouped(keys: Iterable[str]) -> Days:
     days: Days = {}
     for key in sorted(keys):
         day, _, workspace_id = key.partition("|")
         days.setdefault(workspace_id, []).append(dt.date.fromisoformat(day))
-    return days
+    return dict(sorted(days.items()))
 
 
 def range_tags(workspace_id: str, first: dt.date, last: dt.date) -> dict[str, str]:

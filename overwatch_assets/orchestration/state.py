@@ -5,8 +5,8 @@ import json
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from overwatch_assets.bronze.clusters_snapshot_bronze import clusters_snapshot_bronze as CLUSTERS  # noqa: N812 - as in runner/
-from overwatch_assets.bronze.spark_events_processedfiles import spark_events_processedfiles as TRACKER  # noqa: N812 - as in runner/
+from overwatch_assets.bronze.clusters_snapshot_bronze import clusters_snapshot_bronze as CLUSTERS
+from overwatch_assets.bronze.spark_events_processedfiles import spark_events_processedfiles as TRACKER
 from overwatch_assets.config.deployment import Deployment, Workspace
 from overwatch_assets.contract.table import Table
 from overwatch_assets.runner.report import Loaded

@@ -3,6 +3,7 @@
 import datetime as dt
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 
 import pyarrow as pa
 from pyspark.sql import DataFrame, functions as F
@@ -56,7 +57,7 @@ class Changes:
         ]
         for start in range(0, len(rows), 50_000):  # one message of the client stays below its limit
             part = rows[start : start + 50_000]
-            self.store.append(TABLE_CHANGES, lambda part=part: self.store.frame(part, TABLE_CHANGES.schema))
+            self.store.append(TABLE_CHANGES, partial(self.store.frame, part, TABLE_CHANGES.schema))
 
     def overlapping(self, table: Table, window: Window) -> DataFrame:
         """The table's records whose window meets this one."""

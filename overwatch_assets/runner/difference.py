@@ -134,14 +134,14 @@ def write_difference(
             parts.append(
                 fresh.withColumn(_ID, row_id(table))
                 .join(store.spark.createDataFrame(born), _ID, "leftsemi")
-                .select(*fresh.columns, F.lit(False).alias(TOMBSTONE))  # noqa: FBT003 - a literal
+                .select(*fresh.columns, F.lit(False).alias(TOMBSTONE))
             )
         if dead.num_rows:
             old = stored()
             parts.append(
                 old.withColumn(_ID, row_id(table))
                 .join(store.spark.createDataFrame(dead), _ID, "leftsemi")
-                .select(*old.columns, F.lit(True).alias(TOMBSTONE))  # noqa: FBT003
+                .select(*old.columns, F.lit(True).alias(TOMBSTONE))
             )
         return parts[0] if len(parts) == 1 else parts[0].unionByName(parts[1])
 

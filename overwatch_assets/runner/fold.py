@@ -16,6 +16,7 @@ from overwatch_assets.storage.tables import is_any
 
 _COUNT = "_n"
 _FEW = 64
+_FEW_FRESH, _FEW_ROWS = 500, 5_000
 
 
 def fold(load: Load) -> None:
@@ -35,6 +36,8 @@ def fold(load: Load) -> None:
     if limit is not None and pc.max(touched.column(_COUNT)).as_py() == 0:
         counts = reader.counts(touched)
         known, fresh = (_with_counts(part, counts) for part in (known, fresh))
+    if known.num_rows and 0 < fresh.num_rows <= _FEW_FRESH and pc.sum(fresh.column(_COUNT)).as_py() <= _FEW_ROWS:
+        known, fresh = pa.concat_tables([known, fresh]), fresh.slice(0, 0)  # one comparison, and no append besides it
     done, total = 0, touched.num_rows
     for batch in _batches(fresh, limit):
         _append(load, batch, reader)
@@ -268,7 +271,7 @@ def _batches(entities: pa.Table, limit: int | None) -> Iterator[pa.Table]:
 
 def _near(key: Sequence[str], entities: pa.Table, table: Table):  # type: ignore[no-untyped-def]
     """A predicate on plain columns that all wanted rows satisfy, for the engine to skip files by."""
-    condition = F.lit(True)  # noqa: FBT003 - a literal
+    condition = F.lit(True)
     for column, name in zip(key, table.entity, strict=True):
         values = entities.column(name)
         distinct = pc.unique(values)
@@ -300,7 +303,7 @@ def _looked_up(load: Load, frame: DataFrame, role: AsOf, own: DataFrame) -> Data
     """Rows of all time that serve the keys which the entities' own rows ask for."""
     asked = load.store.arrow(own.select(F.explode(role.uses).alias("k")).distinct()).column("k").to_pylist()
     if not asked:
-        return frame.where(F.lit(False))  # noqa: FBT003 - a literal
+        return frame.where(F.lit(False))
     listed = F.array(*(F.lit(k) for k in sorted(asked))) if len(asked) <= _FEW else None
     if listed is not None:
         return frame.where(F.arrays_overlap(role.key, listed))

@@ -200,6 +200,7 @@ def _pending(
         if log.modified_ms is not None and log.modified_ms < load.window.from_ms:
             continue  # written before the window began
         if before is not None and before.first_ms is not None and before.first_ms >= load.window.until_ms:
+            load.counts["files after the window"] += 1
             continue
         try:
             head = peek(log, head_bytes=_HEAD)
@@ -208,6 +209,7 @@ def _pending(
             failures.append(ListingFailure(log.path, str(error)))
             continue
         if head.first_ms is not None and head.first_ms >= load.window.until_ms:
+            load.counts["files after the window"] += 1
             continue
         if before is not None and continues:
             found.append(Pending(log, before.position, head, before.cluster_id))
@@ -440,7 +442,7 @@ def _move_unparsed(load: Load, fresh: Column, days: Sequence[dt.date]) -> None:
     load.lease.check()
     store.merge(
         table,
-        lambda: unparsed.withColumn(TOMBSTONE, F.lit(True)),  # noqa: FBT003 - a literal
+        lambda: unparsed.withColumn(TOMBSTONE, F.lit(True)),
         dates=days,
         keys=[*table.keys, *_PLACE],
     )
@@ -476,7 +478,7 @@ def _remove_doubles(load: Load, fresh: Column, days: Sequence[dt.date], known: s
         rows = store.read(table).where(is_any(F.col("date"), days) & fresh)
         wanted = extra.select(*(F.col(c).alias(f"_{c}") for c in (*keys, *_PLACE)))
         match = [F.col(c) == F.col(f"_{c}") for c in (*keys, *_PLACE)]
-        return rows.join(wanted, match, "leftsemi").withColumn(TOMBSTONE, F.lit(True))  # noqa: FBT003
+        return rows.join(wanted, match, "leftsemi").withColumn(TOMBSTONE, F.lit(True))
 
     load.lease.check()
     store.merge(table, tombstones, dates=days, keys=[*keys, *_PLACE])
@@ -535,7 +537,7 @@ def _forget_rejects(load: Load, begins: Mapping[str, int]) -> None:
     old = store.read(QUARANTINE).where((F.col("source") == load.table.name) & (at | files))
     if store.arrow(old.agg(F.count(F.lit(1)).alias("n"))).column("n")[0].as_py():
         load.lease.check()
-        store.merge(QUARANTINE, lambda: old.withColumn(TOMBSTONE, F.lit(True)), dates=None)  # noqa: FBT003 - a literal
+        store.merge(QUARANTINE, lambda: old.withColumn(TOMBSTONE, F.lit(True)), dates=None)
 
 
 def _file_reject(path: str, reason: str) -> Reject:

@@ -19,19 +19,22 @@ import errno
 import fcntl
 import hashlib
 import json
+import logging
 import os
 import secrets
 import shutil
-import urllib.error
-import urllib.request
-from importlib import import_module, reload, resources
 import sys
 import time
+import urllib.error
+import urllib.request
+import warnings
 from collections.abc import Callable, Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
+from importlib import import_module, reload, resources
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import yaml
 
@@ -43,20 +46,25 @@ from overwatch_assets.sample.server import Fault, SampleApi
 from overwatch_assets.sample.story import DAYS, LOOKS, SampleWorkspace, story
 from overwatch_assets.sample.world import AUDIT_LOGS, CLUSTER_LOGS, write_until
 
+if TYPE_CHECKING:
+    from dagster import Definitions, ExecuteInProcessResult
+
 Progress = Callable[[str, int, int], None]
 
 DATABASE, CONSUMER_DATABASE = "overwatch_etl", "overwatch"
+
+
 class DemoError(OverwatchError):
     """A load of the demo failed."""
 
 
 @dataclass(frozen=True)
 class Look:
-    """One time of the story's clock: what was loaded then, by one Dagster run over both workspaces."""
+    """One time of the story's clock: what was loaded then, by one Dagster run for each workspace."""
 
     now: dt.datetime
     days: tuple[dt.date, ...]
-    run_id: str
+    run_ids: tuple[str, ...]
     seconds: float
 
 
@@ -101,9 +109,9 @@ def run(home: Path, *, progress: Progress) -> DemoResult:
     """
     home = home.absolute()
     with _alone(home):
-        state = _prepared(home)
+        _prepared(home)
         with serving(home):
-            results = tuple(_looks(home, state, progress))
+            results = tuple(_looks(home, progress))
     return DemoResult(home / "deployment.yaml", home / "dagster", results)
 
 
@@ -132,64 +140,136 @@ def environment(home: Path) -> dict[str, str]:
     }
 
 
-def _looks(home: Path, state: _State, progress: Progress) -> Iterator[Look]:
+def _looks(home: Path, progress: Progress) -> Iterator[Look]:
     """Load what is not loaded yet; the last look if all is.
 
     Raises:
         DemoError: a step of a run failed.
     """
-    first = min(state.loaded, len(LOOKS) - 1)
-    progress("starting Dagster", 0, 0)
-    with _dagster(home) as load:
+    first = min(_State.read(home).loaded, len(LOOKS) - 1)
+    progress("starting", 0, 0)
+    with _dagster(home, progress, looks=len(LOOKS) - first) as load:
         for number in range(first, len(LOOKS)):
             began = time.monotonic()
             now, days = LOOKS[number], DAYS[max(0, number - 1) : number + 1]
-            progress(f"{days[-1]}: writing the world", 0, 0)
             write_until(story(), home / "world", now)
             replace(_State.read(home), now=now).write(home)
-            run_id = load(now, days, progress)
+            run_ids = load(now, days, number == len(LOOKS) - 1)
             replace(_State.read(home), loaded=number + 1).write(home)
-            yield Look(now, days, run_id, time.monotonic() - began)
+            yield Look(now, days, run_ids, time.monotonic() - began)
 
 
-_Load = Callable[[dt.datetime, tuple[dt.date, ...], Progress], str]
+_Load = Callable[[dt.datetime, tuple[dt.date, ...], bool], tuple[str, ...]]
 
 
 @contextmanager
-def _dagster(home: Path) -> Iterator[_Load]:
-    """Lend a function that loads some days of both workspaces, all tables, in one run of `home`'s Dagster instance."""
-    with _variables(environment(home)):
+def _dagster(home: Path, progress: Progress, *, looks: int) -> Iterator[_Load]:
+    """Lend a function that loads all tables for some days, one run of `home`'s Dagster for each workspace, side by side.
+
+    Its third argument says whether the asset checks are part of the runs.
+    """
+    with _variables(environment(home)), _quiet() as steps:
         import dagster as dg  # noqa: PLC0415 - takes two seconds
-        from dagster._core.instance.ref import InstanceRef
+        from dagster._core.instance.ref import InstanceRef  # noqa: PLC0415 - as above
 
-        from overwatch_assets.orchestration import settings
-        from overwatch_assets.orchestration.partitions import RANGE_END, RANGE_START, key_of
-        t=time.time()
-        settings.deployment.cache_clear()
-        known = "overwatch_assets.definitions" in sys.modules
-        module = import_module("overwatch_assets.definitions")
-        if known:
-            reload(module)
-        job = module.defs.resolve_job_def("all_job")
-        print("defs",time.time()-t); t=time.time()
-        ids = [w.workspace_id for w in story().workspaces]
+        from overwatch_assets.contract.registry import modules  # noqa: PLC0415 - imports Spark's client
+        from overwatch_assets.orchestration import settings  # noqa: PLC0415 - imports Dagster
+        from overwatch_assets.orchestration.partitions import range_tags  # noqa: PLC0415 - as above
 
-        with dg.DagsterInstance.from_ref(InstanceRef.from_dir(str(home / "dagster"))) as instance:
-            print("instance",time.time()-t)
-            def load(now: dt.datetime, days: tuple[dt.date, ...], progress: Progress) -> str:
-                tags = {
-                    RANGE_START: key_of(days[0], ids[0]),
-                    RANGE_END: key_of(days[-1], ids[-1]),
-                    settings.NOW_TAG: now.isoformat(),
-                }
-                t=time.time()
-                done = job.execute_in_process(instance=instance, tags=tags, raise_on_error=False)
-                print("run",time.time()-t, done.success)
-                if not done.success:
-                    raise DemoError(str([e.message for e in done.all_events if e.is_step_failure]))
-                return done.run_id
+        workspaces = [w.workspace_id for w in story().workspaces]
+        steps.begin(progress, len(modules()) * len(workspaces) * looks)
+        job = _definitions().resolve_job_def("all_job")
+        keys = [dg.AssetKey(t.name) for t in modules()]
 
+        def run_one(instance: dg.DagsterInstance, tags: Mapping[str, str], *, checks: bool) -> str:
+            done = job.execute_in_process(
+                run_config={"loggers": {"console": {"config": {"log_level": "CRITICAL"}}}},
+                instance=instance,
+                tags=tags,
+                asset_selection=None if checks else keys,
+                raise_on_error=False,
+            )
+            if not done.success:
+                raise DemoError(_why(done))
+            return done.run_id
+
+        def load(now: dt.datetime, days: tuple[dt.date, ...], checks: bool) -> tuple[str, ...]:  # noqa: FBT001 - one caller
+            steps.day = days[-1]
+            tags = [{**range_tags(w, days[0], days[-1]), settings.NOW_TAG: now.isoformat()} for w in workspaces]
+            with ThreadPoolExecutor(len(tags)) as pool:
+                runs = [pool.submit(run_one, instance, each, checks=checks) for each in tags]
+                try:
+                    return tuple(each.result() for each in runs)
+                except BaseException:
+                    steps.stopped = True
+                    raise
+
+        # Captured output would be this process's, hence the command line's own.
+        captured = {"compute_logs": {"module": _NO_CAPTURE[0], "class": _NO_CAPTURE[1]}}
+        with dg.DagsterInstance.from_ref(InstanceRef.from_dir(str(home / "dagster"), overrides=captured)) as instance:
             yield load
+
+
+_NO_CAPTURE = ("dagster._core.storage.noop_compute_log_manager", "NoOpComputeLogManager")
+
+
+def _definitions() -> "Definitions":
+    """What Dagster loads for the deployment that the environment names, also if it was loaded for another one."""
+    from overwatch_assets.orchestration import settings  # noqa: PLC0415 - imports Dagster
+
+    name = "overwatch_assets.definitions"
+    settings.deployment.cache_clear()
+    module = reload(sys.modules[name]) if name in sys.modules else import_module(name)
+    definitions: Definitions = module.defs
+    return definitions
+
+
+def _why(done: "ExecuteInProcessResult") -> str:
+    """The first failed step's own words."""
+    for event in done.all_events:
+        if event.is_step_failure:
+            error = event.step_failure_data.error
+            while error is not None and error.cause is not None:
+                error = error.cause
+            said = error.message.strip() if error is not None else event.message
+            return f"The demo could not load {event.step_key}: {said}"
+    return f"The demo's run {done.run_id} failed: `overwatch ui` shows it."
+
+
+class _Steps(logging.Handler):
+    """Tells progress from the runner's log, which has a line for each load."""
+
+    day: dt.date = DAYS[0]
+    stopped = False
+
+    def begin(self, progress: Progress, total: int) -> None:
+        """Tell `progress` from now on."""
+        self._progress, self._done, self._total = progress, 0, total
+
+    def emit(self, record: logging.LogRecord) -> None:
+        """Count one load; end the run that it is of after an interrupt."""
+        if self.stopped:
+            raise KeyboardInterrupt
+        self._done += 1
+        assert isinstance(record.args, tuple)  # noqa: S101 - the runner's own line
+        self._progress(f"{self.day} {record.args[1]}", self._done, self._total)
+
+
+@contextmanager
+def _quiet() -> Iterator[_Steps]:
+    """Keep Dagster's and the runner's log lines from the screen; count the runner's."""
+    runner, steps = logging.getLogger("overwatch_assets.runner.runner"), _Steps()
+    before = runner.level, runner.propagate
+    runner.addHandler(steps)
+    runner.setLevel(logging.INFO)
+    runner.propagate = False
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # Dagster's on its own beta features
+            yield steps
+    finally:
+        runner.removeHandler(steps)
+        runner.level, runner.propagate = before
 
 
 @contextmanager
@@ -218,7 +298,9 @@ def _alone(home: Path) -> Iterator[None]:
         try:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError as error:
-            raise ConfigurationError(f"Another demo is running in {home}: wait for it, or name another folder.") from error
+            raise ConfigurationError(
+                f"Another demo is running in {home}: wait for it, or name another folder."
+            ) from error
         yield
 
 
@@ -353,7 +435,7 @@ def _faults(tokens: Mapping[str, SampleWorkspace]) -> list[Fault]:
 
 def _answers(port: int, token: str) -> bool:
     """Tell whether a sample API with this home's tokens listens there."""
-    request = urllib.request.Request(  # noqa: S310 - http on loopback
+    request = urllib.request.Request(
         f"http://127.0.0.1:{port}/api/2.1/clusters/list", headers={"Authorization": f"Bearer {token}"}
     )
     try:

@@ -6,6 +6,7 @@ in another order, NOT NULL taken from a literal, rows outside a replaced slice, 
 
 import datetime as dt
 import logging
+import re
 import uuid
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
@@ -35,7 +36,7 @@ class TableStore:
     Attributes:
         spark: the session that reads and writes.
         location: the folder of the tables.
-        organization_id: rows of other workspaces under the same folder (external metastore) are neither read nor written.
+        organization_id: rows of other workspaces in the same folder (external metastore) are neither read nor written.
         shared: the folder holds several workspaces, so its tables are partitioned by ``organization_id`` too.
     """
 
@@ -44,6 +45,19 @@ class TableStore:
     organization_id: str
     shared: bool = False
     _ensured: set[str] = field(default_factory=set)
+
+    def __post_init__(self) -> None:
+        """Refuse a folder that the embedded engine would write under another name.
+
+        Raises:
+            StorageError: its path has a blank or another character that Sail percent-encodes, twice in a MERGE.
+        """
+        wrong = sorted(set(re.sub(r"[A-Za-z0-9/:._=@+,$&;!'()-]", "", self.location.root)))
+        if wrong:
+            raise StorageError(
+                f"Tables can't be stored under {self.location.root}: {' '.join(map(repr, wrong))} can't be in its path. "
+                "Choose a storage_prefix of letters, digits and / : . _ - ="
+            )
 
     def path(self, table: Table) -> str:
         """URL of the table."""
@@ -285,4 +299,4 @@ def _retried(table: Table, write: Callable[[], None]) -> None:
 
 def is_any(column: Column, values: Sequence[object]) -> Column:
     """``column IN values``; false for none."""
-    return column.isin(list(values)) if values else F.lit(False)  # noqa: FBT003 - a literal, not a flag
+    return column.isin(list(values)) if values else F.lit(False)

@@ -1,4 +1,3 @@
-# ruff: noqa: E501 - an expected error is one line, as a user sees it
 import datetime as dt
 import subprocess
 import sys

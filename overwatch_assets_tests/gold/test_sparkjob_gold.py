@@ -31,7 +31,9 @@ def silver(spark: SparkSession, *lines: str, context: str = CONTEXT) -> DataFram
 def gold(jobs: DataFrame, *touched: int) -> dict[tuple[str, int], dict[str, Any]]:
     """The gold rows of some jobs, or of all; by context and job."""
     spans = jobs.select(
-        F.col("clusterId").alias("cluster_id"), F.col("SparkContextID").alias("spark_context_id"), F.col("JobID").alias("job_id")
+        F.col("clusterId").alias("cluster_id"),
+        F.col("SparkContextID").alias("spark_context_id"),
+        F.col("JobID").alias("job_id"),
     )
     if touched:
         spans = spans.where(F.col("job_id").isin(list(touched)))
@@ -69,7 +71,9 @@ def test_a_job_under_the_names_that_people_query(spark: SparkSession) -> None:
 
 
 def test_an_open_job_and_an_end_alone_are_rows(spark: SparkSession) -> None:
-    end = f'{{"Event":"SparkListenerJobEnd","Job ID":2,"Completion Time":{DAY},"Job Result":{{"Result":"JobSucceeded"}}}}'
+    end = (
+        f'{{"Event":"SparkListenerJobEnd","Job ID":2,"Completion Time":{DAY},"Job Result":{{"Result":"JobSucceeded"}}}}'
+    )
     found = gold(silver(spark, started(1), end))
     assert (found[CONTEXT, 1]["job_result"], found[CONTEXT, 1]["event_log_end"]) == (None, None)
     assert (found[CONTEXT, 2]["unixTimeMS"], found[CONTEXT, 2]["timestamp"]) == (None, None)
@@ -132,7 +136,11 @@ def test_the_next_kinship_decides_where_one_is_shared_by_several(spark: SparkSes
 
 
 def test_the_closest_kinship_wins(spark: SparkSession) -> None:
-    lines = [started(2, user="ann@x", **ISOLATION), started(3, user="bob@x", **A_GROUP), started(4, user="eve@x", **REPL)]
+    lines = [
+        started(2, user="ann@x", **ISOLATION),
+        started(3, user="bob@x", **A_GROUP),
+        started(4, user="eve@x", **REPL),
+    ]
     assert user(spark, started(1, at=9, **ISOLATION, **A_GROUP, **REPL), *lines) == "ann@x"
     assert user(spark, started(1, at=9, **A_GROUP, **REPL), *lines) == "bob@x"
 

@@ -36,7 +36,9 @@ def idle(second: int) -> str:
 
 
 def terminated() -> str:
-    return f'{{"Event":"{_QUERY}TerminatedEvent","id":"q-1","runId":"r-1","exception":null,"errorClassOnException":null}}'
+    return (
+        f'{{"Event":"{_QUERY}TerminatedEvent","id":"q-1","runId":"r-1","exception":null,"errorClassOnException":null}}'
+    )
 
 
 def execution(number: int, batch: int | str, run: str = "r-1") -> str:
@@ -63,7 +65,10 @@ def test_a_run_from_its_start_over_its_batches(spark: SparkSession) -> None:
     start, first, second = stream(spark, started(), progressed(0, 1), progressed(1, 2))
     assert (start["streamSegment"], start["stream_batch_id"], start["streaming_metrics"]) == ("Started", -1, None)
     assert (start["stream_timestamp"], str(start["date"])) == (float(NOON), "2024-05-01")
-    assert [(r["streamSegment"], r["stream_batch_id"]) for r in (first, second)] == [("Progressed", 0), ("Progressed", 1)]
+    assert [(r["streamSegment"], r["stream_batch_id"]) for r in (first, second)] == [
+        ("Progressed", 0),
+        ("Progressed", 1),
+    ]
     assert first["stream_timestamp"] == NOON + 1250.0, "milliseconds are kept"
     for row in (start, first, second):
         assert (row["cluster_id"], row["spark_context_id"]) == (CLUSTER, CONTEXT)

@@ -90,4 +90,3 @@ def _chain() -> list[str]:
         if table.layer in ("silver", "gold") and table.upstreams and set(table.upstreams) <= set(chain):
             chain.append(name)
     return chain
-

@@ -108,7 +108,11 @@ def test_jobs(server: HistoryServer, gold: Gold, log: dict[str, Any]) -> None:
 
 
 # What the server calls a measure of a stage; shuffle_read_bytes is a sum of two.
-_STAGE_MEASURES = {name: "".join((first, *(p.capitalize() for p in rest))) for name in TASK_METRICS for first, *rest in [name.split("_")]}
+_STAGE_MEASURES = {
+    name: "".join((first, *(p.capitalize() for p in rest)))
+    for name in TASK_METRICS
+    for first, *rest in [name.split("_")]
+}
 
 
 def test_stages(server: HistoryServer, gold: Gold, log: dict[str, Any]) -> None:

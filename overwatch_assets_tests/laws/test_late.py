@@ -10,7 +10,7 @@ import pytest
 
 from overwatch_assets.contract.registry import tables
 from overwatch_assets_tests.laws.conftest import Opens
-from overwatch_assets_tests.laws.workshop import Workshop, differences, in_world, stale_days
+from overwatch_assets_tests.laws.workshop import Workshop, differences, in_world, mend, stale_days
 from overwatch_assets_tests.laws.worlds import (
     DAYS,
     NOW_MS,
@@ -71,7 +71,10 @@ CASES = {
 }
 
 
-@pytest.mark.parametrize(("name", "app"), [("starts", "stream"), ("ends", "notebooks"), ("all of a day", "stream")])
+@pytest.mark.parametrize(
+    ("name", "app"),
+    [("starts", "stream"), ("ends", "notebooks"), pytest.param("all of a day", "stream", marks=pytest.mark.deep)],
+)
 def test_late_records(opens: Opens, on_time: Workshop, name: str, app: str) -> None:
     whole = application(app)
     rest, late = split(whole, CASES[name])
@@ -98,20 +101,19 @@ def test_late_records(opens: Opens, on_time: Workshop, name: str, app: str) -> N
         assert {"spark_jobs_silver", "sparkjob_gold", "spark_executions_silver", "sparkexecution_gold"} <= shrunk
 
 
+@pytest.mark.deep
 def test_a_late_file_that_reaches_over_days_names_each_of_them(opens: Opens, on_time: Workshop) -> None:
     shop = opens("days")
     files = everything()
     path = next(p for p in files if p.endswith("eventlog-2024-05-03--00-30.gz"))
     gained = days_of(files[path].lines)
-    assert len(gained) == 2
+    assert len(gained) > 1
     shop.logs.put({p: f for p, f in files.items() if p != path})
     shop.chain()
     shop.logs.put(files)
     shop.chain([gained[0]], wanted=_LOGS[:1])
     assert set(map(tuple, stale_days(shop).values())) == {tuple(gained)}
-    for table in in_world():
-        days = stale_days(shop).get(table.name, [])
-        shop.chain(days, wanted=[table])
+    mend(shop)
     assert differences(shop, on_time) == ""
     assert stale_days(shop) == {}
 

@@ -186,12 +186,27 @@ def plain(value: Any, kind: pa.DataType) -> Any:
 
 
 def differences(
-    found: Workshop, expected: Workshop, names: Iterable[str] = COMPARED, *, context: str | None = None
+    found: Workshop,
+    expected: Workshop,
+    names: Iterable[str] = COMPARED,
+    *,
+    context: str | None = None,
+    source: str | None = None,
 ) -> str:
-    """The first rows that differ in each table, or those of one Spark context; empty if all are equal."""
+    """The first rows that differ in each table; empty if all are equal.
+
+    Args:
+        found: what a test ended with.
+        expected: what it should have.
+        names: the tables to compare.
+        context: only rows of this Spark context.
+        source: of `quarantine_bronze` only what was meant for this table.
+    """
     said = []
     for name in names:
         left, right = found.rows(name, context), expected.rows(name, context)
+        if name == QUARANTINE.name and source is not None:
+            left, right = (Counter({r: n for r, n in c.items() if source in r}) for c in (left, right))
         if left == right:
             continue
         columns = tables()[name].compared
@@ -257,6 +272,16 @@ def stale_days(shop: Workshop) -> dict[str, list[dt.date]]:
     report = read_report(store, [t.module_id for t in modules() if t.module_id is not None])
     state = State(report, changes)
     return {t.name: days for t in in_world() if (days := list(state.stale(t)))}
+
+
+def mend(shop: Workshop, now: dt.datetime = NOW) -> None:
+    """Load what is stale, until nothing is."""
+    done: set[str] = set()
+    while stale := stale_days(shop):
+        table = next(t for t in in_world() if t.name in stale)
+        assert table.name not in done, f"{table.name} is stale right after it was loaded: {stale}"
+        done.add(table.name)
+        shop.chain(stale[table.name], now, [table])
 
 
 def loaded_windows(shop: Workshop, table: Table) -> list[Window]:

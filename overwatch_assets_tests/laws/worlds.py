@@ -220,7 +220,13 @@ def audit_files() -> dict[str, File]:
     return files
 
 
-_ACTIONS = ((1, "createCluster"), (2, "startCluster"), (9.5, "resizeCluster"), (13, "startResult"), (22, "deleteCluster"))
+_ACTIONS = (
+    (1, "createCluster"),
+    (2, "startCluster"),
+    (9.5, "resizeCluster"),
+    (13, "startResult"),
+    (22, "deleteCluster"),
+)
 
 
 def _audit(day: int, hour: float, action: str, number: int) -> bytes:

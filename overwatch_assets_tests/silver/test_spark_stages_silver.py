@@ -39,7 +39,11 @@ def test_a_stage_that_ended(spark: SparkSession) -> None:
     assert (stage["startTimestamp"], stage["startDate"]) == (1714521600000, dt.date(2024, 5, 1))
     assert (stage["StageRunTime"]["endEpochMS"], stage["StageRunTime"]["runTimeMS"]) == (1714521601500, 1500)
     info = stage["StageInfo"]
-    assert (info["SubmissionTime"], info["CompletionTime"], info["FailureReason"]) == (1714521600000, 1714521601500, None)
+    assert (info["SubmissionTime"], info["CompletionTime"], info["FailureReason"]) == (
+        1714521600000,
+        1714521601500,
+        None,
+    )
     assert (info["StageName"], info["Details"], info["ParentIDs"]) == ("count at a.py:1", "trace", [3])
     assert info["NumberofTasks"] == 9, "the end knows it best"
     assert [(a["ID"], a["Value"], a["CountFailedValues"]) for a in info["Accumulables"]] == [(5, "7", True)]

@@ -153,14 +153,14 @@ def plan_ranges(
 
     A chunk reads about `max_bytes` of decompressed log (compressed files count thirtyfold) in ranges that can be read
     side by side; within a chunk only plain files are cut, into at most `cores` ranges of at least 8 MiB. The ranges of
-    a file come in order. A later chunk's ranges of a file start their counting at the file's position here; `Range.after` with
-    the last row of the chunk before spares them that.
+    a file come in order. A later chunk's ranges of a file start their counting at the file's position here;
+    `Range.after` with the last row of the chunk before spares them that.
     """
     chunks: list[list[Range]] = []
     room = 0
     for log, position in logs:
         plain = log.codec is Codec.PLAIN
-        left = max(log.size - position.pos, 0) if plain else max(log.size * _EXPANSION - position.pos, max_bytes)
+        left = max(log.size - position.pos, 0) if plain else max(log.size * _EXPANSION - position.pos, log.size)
         # Each part of a compressed file decompresses from its beginning: larger parts, read by one core.
         parts = max(-(-left // (max_bytes if plain else 2 * max_bytes)), 1)
         bounds = [position.pos + left * i // parts for i in range(parts + 1)]

@@ -42,7 +42,9 @@ def main() -> None:
     os.chdir(folder)
     logs = folder / "logs"
     logs.mkdir()
-    builder = SparkSession.builder.master("local[2,3]").appName("local-mode").config("spark.eventLog.dir", logs.as_uri())
+    builder = (
+        SparkSession.builder.master("local[2,3]").appName("local-mode").config("spark.eventLog.dir", logs.as_uri())
+    )
     for name, value in SETTINGS.items():
         builder = builder.config(name, value)
     spark = builder.getOrCreate()

@@ -12,8 +12,7 @@ import xxhash
 import zstandard
 from fsspec.implementations.local import LocalFileSystem
 from fsspec.implementations.memory import MemoryFileSystem
-from hypothesis import given, settings
-from hypothesis import strategies as st
+from hypothesis import given, settings, strategies as st
 
 from overwatch_assets.sources.event_logs.codecs import Codec, LogStream, StreamError, codec_of, open_stream
 

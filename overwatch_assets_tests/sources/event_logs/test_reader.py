@@ -10,8 +10,7 @@ from typing import Any
 import fsspec
 import pyarrow as pa
 import pytest
-from hypothesis import given, settings
-from hypothesis import strategies as st
+from hypothesis import given, settings, strategies as st
 
 from overwatch_assets.errors import SourceError
 from overwatch_assets.sources.event_logs.codecs import Codec
@@ -431,14 +430,28 @@ def test_a_plan_cuts_plain_files_by_cores_and_chunks_by_size() -> None:
     told = [[(r.path, r.start // MIB, None if r.end is None else r.end // MIB) for r in chunk] for chunk in chunks]
     assert told == [
         [("small", 0, None), ("medium", 0, 10), ("medium", 10, 20), ("medium", 20, 30), ("medium", 30, None)],
-        [("packed", 0, None)],
+        [("packed", 0, 200)],
+        [("packed", 200, 400)],
+        [("packed", 400, None)],
         [("continued", 100 + 25 * i, 125 + 25 * i) for i in range(4)],
         [*[("continued", 200 + 25 * i, 225 + 25 * i) for i in range(3)], ("continued", 275, None), ("empty", 0, None)],
     ]
-    later = chunks[3][1]
+    later = chunks[5][1]
     assert (later.chunk_start, later.first_line, later.log_id, later.near_ms) == (100 * MIB, 5, "app-1", T)
     moved = later.after(Position(240 * MIB, 9, "app-2", T + 1))
     assert (moved.chunk_start, moved.start, moved.end, moved.first_line) == (240 * MIB, 240 * MIB, 250 * MIB, 9)
+
+
+def test_small_compressed_files_are_planned_together() -> None:
+    at = Position()
+    files = [(log_file(f"packed-{n}", MIB, Codec.GZ), at) for n in range(5)]  # 30 MiB each
+    continued = (log_file("packed-5", MIB, Codec.GZ), Position(40 * MIB, 5, "app-1", T))  # larger than it was taken for
+    chunks = plan_ranges([*files, continued], cores=4, max_bytes=100 * MIB)
+    assert [[r.path for r in chunk] for chunk in chunks] == [
+        ["packed-0", "packed-1", "packed-2"],
+        ["packed-3", "packed-4", "packed-5"],
+    ]
+    assert all(r.end is None for chunk in chunks for r in chunk)
 
 
 def test_planned_chunks_give_the_lines_of_the_whole(tmp_path: Path) -> None:

@@ -1,0 +1,65 @@
+"""What a load of new bronze rows leaves to do: the windows in which tables made of them are behind."""
+
+import datetime as dt
+from collections.abc import Iterable
+
+from pyspark.sql import functions as F
+
+from overwatch_assets.contract.table import Table
+from overwatch_assets.runner.report import read_report
+from overwatch_assets.runner.staleness import Change, State
+from overwatch_assets.runner.state import TABLE_CHANGES
+from overwatch_assets.runner.window import DAY_MS, Window, day_start_ms
+from overwatch_assets.storage.tables import TableStore, is_any
+
+_LONGEST_GAP = 366  # days; a window's days are literals in its queries
+
+
+def due_windows(store: TableStore, bronze: Table, derived: Iterable[Table]) -> list[Window]:
+    """Windows of whole days with bronze rows that a derived table has not read, or not since they changed.
+
+    A load that was killed between two tables leaves such days behind, so this is asked of the records and not of what
+    the present run did. Days without bronze rows between two such days are within one window with them: they cost
+    nothing, and one window is one load.
+
+    Args:
+        store: the workspace's tables.
+        bronze: the table at the source, each of whose change records names one day.
+        derived: the tables made of it, directly or through each other.
+    """
+    wanted = list(derived)
+    state = _state(store, [bronze, *wanted])
+    days = sorted({d for c in state.changes if c.table == bronze.name for d in c.window.days})
+    due: set[dt.date] = set()
+    for table in wanted:
+        stale = state.stale(table)
+        loaded = {d for r in state.report if r.module_id == table.module_id and r.is_effective for d in r.window.days}
+        due |= {d for d in days if d in stale or d not in loaded}
+    return joined(days, due)
+
+
+def joined(days: Iterable[dt.date], due: set[dt.date]) -> list[Window]:
+    """Windows over those of the days (ascending) that are due; two are one window if no other day lies between."""
+    windows: list[Window] = []
+    before: dt.date | None = None
+    for day in days:
+        if day in due:
+            begins = day_start_ms(day)
+            if before is not None and before in due and (day - before).days <= _LONGEST_GAP:
+                begins = windows.pop().from_ms
+            windows.append(Window(begins, day_start_ms(day) + DAY_MS))
+        before = day
+    return windows
+
+
+def _state(store: TableStore, wanted: list[Table]) -> State:
+    if not store.exists(TABLE_CHANGES):
+        return State()
+    changes = store.arrow(
+        store.read(TABLE_CHANGES)
+        .where(is_any(F.col("table_name"), [t.name for t in wanted]))
+        .groupBy("table_name", "fromTS", "untilTS")
+        .agg(F.max("number").alias("number"))
+    ).to_pylist()
+    report = read_report(store, {t.module_id for t in wanted if t.module_id is not None})
+    return State(report, [Change(r["table_name"], Window(r["fromTS"], r["untilTS"]), r["number"]) for r in changes])
