@@ -19,22 +19,22 @@ import errno
 import fcntl
 import hashlib
 import json
-import logging
 import os
 import secrets
 import shutil
+import subprocess
 import sys
+import threading
 import time
 import urllib.error
 import urllib.request
-import warnings
 from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, replace
-from importlib import import_module, reload, resources
+from importlib import resources
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import yaml
 
@@ -45,9 +45,6 @@ from overwatch_assets.sample.clusters import bodies
 from overwatch_assets.sample.server import Fault, SampleApi
 from overwatch_assets.sample.story import DAYS, LOOKS, SampleWorkspace, story
 from overwatch_assets.sample.world import AUDIT_LOGS, CLUSTER_LOGS, write_until
-
-if TYPE_CHECKING:
-    from dagster import Definitions, ExecuteInProcessResult
 
 Progress = Callable[[str, int, int], None]
 
@@ -131,7 +128,7 @@ def serving(home: Path) -> Iterator[None]:
 
 
 def environment(home: Path) -> dict[str, str]:
-    """Give the variables with which Dagster shows the demo in `home`: its deployment, its instance, the story's clock."""
+    """Give the variables with which Dagster shows the demo in `home`: deployment, instance, the story's clock."""
     home = home.absolute()
     return {
         VARIABLE: str(home / "deployment.yaml"),
@@ -144,147 +141,108 @@ def _looks(home: Path, progress: Progress) -> Iterator[Look]:
     """Load what is not loaded yet; the last look if all is.
 
     Raises:
-        DemoError: a step of a run failed.
+        DemoError: a load failed.
     """
     first = min(_State.read(home).loaded, len(LOOKS) - 1)
-    progress("starting", 0, 0)
-    with _dagster(home, progress, looks=len(LOOKS) - first) as load:
+    steps = _Steps(progress, looks=len(LOOKS) - first)
+    with _loaders(home) as loaders, ThreadPoolExecutor(len(loaders)) as pool:
         for number in range(first, len(LOOKS)):
             began = time.monotonic()
             now, days = LOOKS[number], DAYS[max(0, number - 1) : number + 1]
+            steps.say(f"{days[-1]}: audit logs, cluster logs and clusters until {now:%H:%M} UTC")
             write_until(story(), home / "world", now)
             replace(_State.read(home), now=now).write(home)
-            run_ids = load(now, days, number == len(LOOKS) - 1)
+            asked = {
+                "now": now.isoformat(),
+                "first": days[0].isoformat(),
+                "last": days[-1].isoformat(),
+                "checks": number == len(LOOKS) - 1,  # they look at what is stored, so once is enough
+            }
+            running = [pool.submit(loader.load, asked, steps) for loader in loaders]
+            run_ids = tuple(each.result() for each in running)
             replace(_State.read(home), loaded=number + 1).write(home)
             yield Look(now, days, run_ids, time.monotonic() - began)
 
 
-_Load = Callable[[dt.datetime, tuple[dt.date, ...], bool], tuple[str, ...]]
+class _Steps:
+    """Counts loads for the caller's progress."""
 
-
-@contextmanager
-def _dagster(home: Path, progress: Progress, *, looks: int) -> Iterator[_Load]:
-    """Lend a function that loads all tables for some days, one run of `home`'s Dagster for each workspace, side by side.
-
-    Its third argument says whether the asset checks are part of the runs.
-    """
-    with _variables(environment(home)), _quiet() as steps:
-        import dagster as dg  # noqa: PLC0415 - takes two seconds
-        from dagster._core.instance.ref import InstanceRef  # noqa: PLC0415 - as above
-
+    def __init__(self, progress: Progress, *, looks: int) -> None:
         from overwatch_assets.contract.registry import modules  # noqa: PLC0415 - imports Spark's client
-        from overwatch_assets.orchestration import settings  # noqa: PLC0415 - imports Dagster
-        from overwatch_assets.orchestration.partitions import range_tags  # noqa: PLC0415 - as above
 
-        workspaces = [w.workspace_id for w in story().workspaces]
-        steps.begin(progress, len(modules()) * len(workspaces) * looks)
-        job = _definitions().resolve_job_def("all_job")
-        keys = [dg.AssetKey(t.name) for t in modules()]
+        self._progress, self._lock = progress, threading.Lock()
+        self._done, self._total = 0, looks * len(modules()) * len(story().workspaces)
 
-        def run_one(instance: dg.DagsterInstance, tags: Mapping[str, str], *, checks: bool) -> str:
-            done = job.execute_in_process(
-                run_config={"loggers": {"console": {"config": {"log_level": "CRITICAL"}}}},
-                instance=instance,
-                tags=tags,
-                asset_selection=None if checks else keys,
-                raise_on_error=False,
-            )
-            if not done.success:
-                raise DemoError(_why(done))
-            return done.run_id
+    def say(self, what: str) -> None:
+        """Tell what is being done."""
+        self._progress(what, self._done, self._total)
 
-        def load(now: dt.datetime, days: tuple[dt.date, ...], checks: bool) -> tuple[str, ...]:  # noqa: FBT001 - one caller
-            steps.day = days[-1]
-            tags = [{**range_tags(w, days[0], days[-1]), settings.NOW_TAG: now.isoformat()} for w in workspaces]
-            with ThreadPoolExecutor(len(tags)) as pool:
-                runs = [pool.submit(run_one, instance, each, checks=checks) for each in tags]
-                try:
-                    return tuple(each.result() for each in runs)
-                except BaseException:
-                    steps.stopped = True
-                    raise
-
-        # Captured output would be this process's, hence the command line's own.
-        captured = {"compute_logs": {"module": _NO_CAPTURE[0], "class": _NO_CAPTURE[1]}}
-        with dg.DagsterInstance.from_ref(InstanceRef.from_dir(str(home / "dagster"), overrides=captured)) as instance:
-            yield load
+    def count(self, what: str) -> None:
+        """Tell that a load is done."""
+        with self._lock:
+            self._done += 1
+            self.say(what)
 
 
-_NO_CAPTURE = ("dagster._core.storage.noop_compute_log_manager", "NoOpComputeLogManager")
+@dataclass(frozen=True)
+class _Loader:
+    """The process that loads one workspace (`loader.py`)."""
 
+    workspace: SampleWorkspace
+    process: "subprocess.Popen[str]"
+    log: Path
 
-def _definitions() -> "Definitions":
-    """What Dagster loads for the deployment that the environment names, also if it was loaded for another one."""
-    from overwatch_assets.orchestration import settings  # noqa: PLC0415 - imports Dagster
+    def load(self, asked: Mapping[str, object], steps: _Steps) -> str:
+        """Load all tables for some days in one Dagster run, and return its id.
 
-    name = "overwatch_assets.definitions"
-    settings.deployment.cache_clear()
-    module = reload(sys.modules[name]) if name in sys.modules else import_module(name)
-    definitions: Definitions = module.defs
-    return definitions
-
-
-def _why(done: "ExecuteInProcessResult") -> str:
-    """The first failed step's own words."""
-    for event in done.all_events:
-        if event.is_step_failure:
-            error = event.step_failure_data.error
-            while error is not None and error.cause is not None:
-                error = error.cause
-            said = error.message.strip() if error is not None else event.message
-            return f"The demo could not load {event.step_key}: {said}"
-    return f"The demo's run {done.run_id} failed: `overwatch ui` shows it."
-
-
-class _Steps(logging.Handler):
-    """Tells progress from the runner's log, which has a line for each load."""
-
-    day: dt.date = DAYS[0]
-    stopped = False
-
-    def begin(self, progress: Progress, total: int) -> None:
-        """Tell `progress` from now on."""
-        self._progress, self._done, self._total = progress, 0, total
-
-    def emit(self, record: logging.LogRecord) -> None:
-        """Count one load; end the run that it is of after an interrupt."""
-        if self.stopped:
-            raise KeyboardInterrupt
-        self._done += 1
-        assert isinstance(record.args, tuple)  # noqa: S101 - the runner's own line
-        self._progress(f"{self.day} {record.args[1]}", self._done, self._total)
+        Raises:
+            DemoError: a table could not be loaded, or the process ended.
+        """
+        assert self.process.stdin is not None  # noqa: S101 - both are pipes
+        assert self.process.stdout is not None  # noqa: S101
+        with suppress(BrokenPipeError):  # it has ended: so does what it tells
+            self.process.stdin.write(json.dumps(asked) + "\n")
+            self.process.stdin.flush()
+        for line in self.process.stdout:
+            said = json.loads(line)
+            if "run_id" in said:
+                return str(said["run_id"])
+            if "error" in said:
+                raise DemoError(f"The demo could not load {self.workspace.name}: {said['error']}")
+            steps.count(f"{asked['last']}: {said['loaded']}")
+        code = self.process.wait()
+        raise DemoError(f"The process that loads {self.workspace.name} ended with code {code}: see {self.log}.")
 
 
 @contextmanager
-def _quiet() -> Iterator[_Steps]:
-    """Keep Dagster's and the runner's log lines from the screen; count the runner's."""
-    runner, steps = logging.getLogger("overwatch_assets.runner.runner"), _Steps()
-    before = runner.level, runner.propagate
-    runner.addHandler(steps)
-    runner.setLevel(logging.INFO)
-    runner.propagate = False
+def _loaders(home: Path) -> Iterator[list[_Loader]]:
+    """Start a process for each workspace, and end them."""
+    package = Path(__file__).parents[2]
+    path = os.pathsep.join([str(package), *filter(None, [os.environ.get("PYTHONPATH")])])
+    variables = {**os.environ, **environment(home), "PYTHONPATH": path}
+    loaders = []
     try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # Dagster's on its own beta features
-            yield steps
+        for workspace in story().workspaces:
+            log = home / "dagster" / f"demo-{workspace.name}.log"
+            command = [sys.executable, "-m", "overwatch_assets.sample.loader", str(home), workspace.workspace_id]
+            with log.open("w") as errors:
+                process = subprocess.Popen(  # noqa: S603 - our own words
+                    command,
+                    env=variables,
+                    stdin=subprocess.PIPE,
+                    stdout=subprocess.PIPE,
+                    stderr=errors,
+                    text=True,
+                    start_new_session=True,  # an interrupt ends this process, which then ends them
+                )
+            loaders.append(_Loader(workspace, process, log))
+        yield loaders
+        for loader in loaders:
+            loader.process.communicate()
     finally:
-        runner.removeHandler(steps)
-        runner.level, runner.propagate = before
-
-
-@contextmanager
-def _variables(given: Mapping[str, str]) -> Iterator[None]:
-    """Set environment variables for a while."""
-    before = {name: os.environ.get(name) for name in given}
-    os.environ.update(given)
-    try:
-        yield
-    finally:
-        for name, value in before.items():
-            if value is None:
-                os.environ.pop(name, None)
-            else:
-                os.environ[name] = value
+        for loader in loaders:
+            loader.process.kill()  # of no effect on one that has ended
+            loader.process.communicate()
 
 
 @contextmanager

@@ -55,7 +55,7 @@ class TableStore:
         wrong = sorted(set(re.sub(r"[A-Za-z0-9/:._=@+,$&;!'()-]", "", self.location.root)))
         if wrong:
             raise StorageError(
-                f"Tables can't be stored under {self.location.root}: {' '.join(map(repr, wrong))} can't be in its path. "
+                f"Tables can't be stored under {self.location.root}: {' '.join(map(repr, wrong))} can't be in it. "
                 "Choose a storage_prefix of letters, digits and / : . _ - ="
             )
 
@@ -71,7 +71,8 @@ class TableStore:
         self.location.fs.invalidate_cache(log)
         try:
             # A process that was killed may leave a log without a commit.
-            return any(str(file).endswith(".json") for file in self.location.fs.ls(log, detail=False))
+            files = self.location.fs.ls(log, detail=False)
+            return any(str(file).endswith((".json", ".checkpoint.parquet")) for file in files)
         except FileNotFoundError:
             return False
 

@@ -1,22 +1,15 @@
-"""One session of the embedded engine for all laws, and the world loaded at once, which all orders must equal."""
+"""The world loaded at once, which all other ways of loading it must equal."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 from pyspark.sql import SparkSession
 
-from overwatch_assets.engine.session import session
 from overwatch_assets_tests.laws.workshop import Workshop
 from overwatch_assets_tests.laws.worlds import everything
 
 Opens = Callable[[str], Workshop]
-
-
-@pytest.fixture(scope="session")
-def spark() -> Iterator[SparkSession]:
-    with session() as opened:
-        yield opened
 
 
 @pytest.fixture(scope="session")

@@ -48,7 +48,7 @@ def main(root: str, names: str, when: str) -> None:
         setattr(TableStore, commit, _counted(getattr(TableStore, commit), when))
     with session() as spark:
         Workshop(spark, Path(root)).chain(wanted=[tables()[n] for n in names.split(",")])
-    print(len(_commits), _commits[-1] - _commits[0])
+    sys.stdout.write(f"{len(_commits)} {_commits[-1] - _commits[0]}\n")
 
 
 if __name__ == "__main__":

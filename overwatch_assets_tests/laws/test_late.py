@@ -90,7 +90,7 @@ def test_late_records(opens: Opens, on_time: Workshop, name: str, app: str) -> N
     (source,) = shop.chain([DAYS[1]], wanted=_LOGS[:1])
     assert source.counts["inserted"] == len(set(late))
     readers = {t.name for t in in_world() if "spark_events_bronze" in t.upstreams and t.layer != "bronze"}
-    assert stale_days(shop) == dict.fromkeys(readers, [DAYS[1]])
+    assert stale_days(shop) == {name: [DAYS[1]] for name in readers}
 
     shop.chain([DAYS[1]], wanted=_FROM_EVENTS)
     assert differences(shop, on_time, context=whole.log_id) == ""

@@ -18,7 +18,7 @@ def identity(line: bytes) -> tuple[int, int]:
 
 
 def columns(shop: Workshop, name: str, *wanted: str) -> "Counter[tuple[object, ...]]":
-    from overwatch_assets.contract.registry import tables  # noqa: PLC0415 - only here
+    from overwatch_assets.contract.registry import tables
 
     places = [tables()[name].compared.index(c) for c in wanted]
     counted: Counter[tuple[object, ...]] = Counter()
