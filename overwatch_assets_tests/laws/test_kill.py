@@ -5,10 +5,14 @@ import subprocess
 import sys
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from overwatch_assets.contract.registry import tables
+from overwatch_assets.runner import tracked
+from overwatch_assets.runner.state import TABLE_CHANGES
+from overwatch_assets.runner.window import day_of
 from overwatch_assets.storage.lease import lease
 from overwatch_assets_tests.laws.conftest import Opens
 from overwatch_assets_tests.laws.workshop import Workshop, differences, in_world
@@ -150,3 +154,40 @@ def test_what_was_being_read_when_its_file_was_rolled(opens: Opens) -> None:
         run_again(each, _FEW)
     assert shop.rows(BRONZE).total() > 5
     assert differences(shop, calm, _FEW) == ""
+
+
+def test_a_large_file_is_continued_after_its_last_acknowledged_part(
+    opens: Opens, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A file is read in parts, each a commit; a load that ends after the second is taken up there."""
+    app = application("etl")
+    shop = opens("parts")
+    shop.logs.put(files_of([app]))
+    wanted = [tables()[BRONZE]]
+    with monkeypatch.context() as patched:
+        patched.setattr(tracked, "_CHUNK", 60_000)
+        insert, parts = tracked.insert_side, []
+
+        def interrupted(*args: Any) -> None:
+            parts.append(args)
+            if len(parts) == 3:
+                raise KeyboardInterrupt
+            insert(*args)
+
+        patched.setattr(tracked, "insert_side", interrupted)
+        with pytest.raises(KeyboardInterrupt):
+            shop.chain(wanted=wanted)
+    before = shop.rows(BRONZE).total()
+    assert 0 < before < len(app.lines)
+    (result,) = shop.chain(wanted=wanted)
+    # The third part's rows were in and are recorded now; what follows them is read.
+    assert result.counts["inserted"] >= len(set(app.lines)) - before
+    assert shop.rows(BRONZE).total() == len(set(app.lines))
+    calm = opens("calm-parts")
+    calm.logs.put(files_of([app]))
+    calm.chain(wanted=wanted)
+    assert differences(shop, calm, [BRONZE]) == ""
+    store = shop.store()
+    days = {r["date"] for r in store.arrow(store.read(wanted[0]).select("date").distinct()).to_pylist()}
+    recorded = store.arrow(store.read(TABLE_CHANGES).select("fromTS").distinct()).to_pylist()
+    assert {day_of(r["fromTS"]) for r in recorded} == days

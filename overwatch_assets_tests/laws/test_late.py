@@ -111,7 +111,7 @@ def test_a_late_file_that_reaches_over_days_names_each_of_them(opens: Opens, on_
     shop.logs.put({p: f for p, f in files.items() if p != path})
     shop.chain()
     shop.logs.put(files)
-    shop.chain([gained[0]], wanted=_LOGS[:1])
+    shop.chain([DAYS[1]], wanted=_LOGS[:1])  # the day on which the file begins
     assert set(map(tuple, stale_days(shop).values())) == {tuple(gained)}
     mend(shop)
     assert differences(shop, on_time) == ""

@@ -10,7 +10,7 @@ from overwatch_assets.contract.registry import tables
 from overwatch_assets.runner.runner import Result
 from overwatch_assets.sources.event_logs import codecs
 from overwatch_assets_tests.laws.conftest import Opens
-from overwatch_assets_tests.laws.workshop import Workshop, day_windows, differences, in_world
+from overwatch_assets_tests.laws.workshop import Workshop, day_windows, differences
 from overwatch_assets_tests.laws.worlds import (
     DAYS,
     NOW_MS,
@@ -26,7 +26,7 @@ from overwatch_assets_tests.laws.worlds import (
 pytestmark = pytest.mark.engine
 
 BRONZE = "spark_events_bronze"
-_DERIVED = [t for t in in_world() if t.layer in ("silver", "gold")]
+_JOBS = [tables()[n] for n in ("spark_jobs_silver", "sparkjob_gold")]
 
 
 def read(shop: Workshop) -> Result:
@@ -58,8 +58,8 @@ def test_one_file_per_run_in_any_order(opens: Opens, on_time: Workshop) -> None:
         if file.data:
             assert read(shop).counts["inserted"] == len(file.lines)
     same_events(shop, on_time)
-    shop.chain(wanted=_DERIVED)
-    assert differences(shop, on_time, [t.name for t in _DERIVED]) == ""
+    shop.chain(wanted=_JOBS)
+    assert differences(shop, on_time, [t.name for t in _JOBS]) == ""
 
 
 @pytest.mark.parametrize("seed", [1])
@@ -203,3 +203,20 @@ def test_a_rolled_file_read_first_has_the_cluster_that_its_first_file_names(open
         read(shop)
         clusters = {row[tables()[BRONZE].compared.index("clusterId")] for row in shop.rows(BRONZE)}
         assert clusters == {"c-1"}, order
+
+
+def test_a_log_seen_at_its_first_line_gets_the_cluster_that_it_names_later(opens: Opens) -> None:
+    app = application("etl")
+    named = [
+        line.replace(
+            b'"Spark Properties":{', b'"Spark Properties":{"spark.databricks.clusterUsageTags.clusterId":"c-1",'
+        )
+        for line in app.lines
+    ]
+    shop = opens("first-line")
+    for count in (1, len(named)):
+        shop.logs.put({f"{app.folder}.inprogress": File(b"".join(named[:count]), at(1, count))})
+        read(shop)
+    clusters = {row[tables()[BRONZE].compared.index("clusterId")] for row in shop.rows(BRONZE)}
+    assert clusters == {"c-1"}
+    assert shop.rows(BRONZE).total() == len(set(named))
