@@ -71,6 +71,7 @@ _FILE = (
             for name, kind, doc in spark.FIELDS
             if name not in ("executorId", "stageId", "stageAttemptId")
         ),
+        Column("TaskID", "bigint", "Task: `TaskInfo.TaskID`, which can't be read without all of `TaskInfo`."),
         *(Column(name, "map<string,string>", doc) for name, doc in spark.MAPS),
         *_FILE,
     ),
@@ -85,17 +86,21 @@ def spark_events_bronze(spark_event_logs: DataFrame) -> DataFrame:
     parsed = spark_event_logs.withColumn("_e", F.from_json(line, spark.raw_schema()))
     event = F.col("_e")
     streams = event["Event"].startswith(spark.STREAM_PREFIX)
-    timestamp = F.coalesce(event["Timestamp"], F.when(streams, spark.streaming_time(line)))
-    own_time = F.coalesce(spark.own_time(event), timestamp)
+    streaming = F.when(streams, spark.streaming_time(line))
+    timestamp = F.coalesce(event["Timestamp"], streaming)
+    near = F.array_compact(F.array(spark.own_time(event, streaming), F.col("near_ms"), F.col("modified_ms")))
     secrets = _dropped(event)
     return parsed.select(
-        date_of(F.coalesce(own_time, F.col("near_ms"), F.col("modified_ms"))).alias("date"),
+        date_of(F.get(near, F.lit(0))).alias("date"),
         F.coalesce(F.col("cluster_id"), F.col("log_id")).alias("clusterId"),
         F.col("log_id").alias("SparkContextID"),
         *(_field(event, name, kind, timestamp, line) for name, kind, _ in spark.FIELDS if name not in _FOLDED),
+        event["Task Info"]["Task ID"].alias("TaskID"),
         *(spark_properties(event[name]).alias(name) for name, _ in spark.MAPS),
         F.col("file").alias("filename"),
-        _file_group().alias("filenameGroup"),
+        F.struct(
+            F.col("file").alias("filename"), *(F.col(name) for name in ("byCluster", "byDriverHost", "bySparkContext"))
+        ).alias("filenameGroup"),
         F.col("pos").alias("filePosition"),
         F.col("line").alias("fileLine"),
         F.col("modified_ms").alias("fileCreateEpochMS"),
@@ -142,18 +147,3 @@ def _dropped(event: SparkColumn) -> SparkColumn:
         F.flatten(F.array(*(F.coalesce(F.map_keys(event[n]), F.array().cast("array<string>")) for n, _ in spark.MAPS)))
     )
     return F.size(F.filter(names, is_secret)).cast("int")
-
-
-def _file_group() -> SparkColumn:
-    """The file's folders, from the end of its path: `<cluster>/eventlog/<host>/<context>/<file>`."""
-    path = F.col("file")
-    context = F.regexp_replace(path, "/[^/]*$", "")
-    host = F.regexp_replace(context, "/[^/]*$", "")
-    cluster = F.regexp_replace(host, "/[^/]*/[^/]*$", "")
-    inside = F.col("in_cluster_folder")
-    return F.struct(
-        path.alias("filename"),
-        F.when(inside, cluster).alias("byCluster"),
-        F.when(inside, host).alias("byDriverHost"),
-        F.when(inside, context).alias("bySparkContext"),
-    )

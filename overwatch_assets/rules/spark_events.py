@@ -4,8 +4,6 @@ Fields are those that Spark 2.x to 4.x and Databricks write and that a table rea
 Sources: Spark's `JsonProtocol`, by its documentation of the History Server, and recorded logs.
 """
 
-from collections.abc import Sequence
-
 from pyspark.sql import Column, functions as F
 
 from overwatch_assets.rules.names import scrubbed
@@ -147,34 +145,31 @@ def streaming_time(line: Column) -> Column:
     return F.unix_millis(F.try_to_timestamp(stated))
 
 
-def own_time(event: Column) -> Column:
+def own_time(event: Column, streaming: Column) -> Column:
     """A record's own time, epoch ms: the definition of `sources.event_logs.events.event_time_ms`, as an expression.
 
-    ``event`` is a struct of `raw_schema`, whose `Timestamp` already holds a streaming event's time.
+    ``event`` is a struct of `raw_schema`, ``streaming`` is `streaming_time`. Written with arrays: for a `CASE`, and
+    `coalesce` is one, Sail copies the whole batch into its branches, and these rows are wide.
     """
-
-    def first(*paths: Sequence[str]) -> Column:
-        found = []
-        for path in paths:
-            value = event
-            for name in path:
-                value = value[name]
-            found.append(F.when((value > 0) & (value < 253_402_300_800_000), value))
-        return F.coalesce(*found)
-
-    return (
-        F.when(event["Event"] == TASK_START, first(("Task Info", "Launch Time")))
-        .when(event["Event"] == STAGE_SUBMITTED, first(("Stage Info", "Submission Time")))
-        .otherwise(
-            first(
-                ("Timestamp",),
-                ("time",),
-                ("Completion Time",),
-                ("Submission Time",),
-                ("Task Info", "Finish Time"),
-                ("Task Info", "Launch Time"),
-                ("Stage Info", "Completion Time"),
-                ("Stage Info", "Submission Time"),
-            )
-        )
+    task, stage = event["Task Info"], event["Stage Info"]
+    others = ("Timestamp", "time", "Completion Time", "Submission Time")
+    times = (
+        first_stated(
+            *(event[name] for name in others),
+            task["Finish Time"],
+            task["Launch Time"],
+            stage["Completion Time"],
+            stage["Submission Time"],
+            streaming,
+        ),
+        # Spark may have changed these two objects before it wrote the event: only their beginning counts.
+        first_stated(task["Launch Time"]),
+        first_stated(stage["Submission Time"]),
     )
+    is_start, is_submission = (event["Event"].eqNullSafe(name) for name in (TASK_START, STAGE_SUBMITTED))
+    return F.get(F.array(*times), is_start.cast("int") + 2 * is_submission.cast("int"))
+
+
+def first_stated(*times: Column) -> Column:
+    """The first that is a time: see `event_time_ms`."""
+    return F.get(F.filter(F.array(*times), lambda t: (t > 0) & (t < 253_402_300_800_000)), F.lit(0))

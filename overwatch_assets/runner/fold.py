@@ -2,6 +2,7 @@
 
 import datetime as dt
 from collections.abc import Callable, Iterator, Sequence
+from functools import reduce
 
 import pyarrow as pa
 import pyarrow.compute as pc
@@ -118,13 +119,9 @@ class _Reader:
                 parts.append(self._of(self._events(name, frame, role), role.key, batch, upstream))
             elif isinstance(role, Linked):
                 parts.append(self._of(frame, role.key, batch, upstream))
-            elif isinstance(role, AsOf):
-                parts.append(_looked_up(load, frame, role, parts[0]))
-        return (
-            parts[0]
-            if len(parts) == 1
-            else parts[0].unionByName(parts[1]).dropDuplicates(["organization_id", *upstream.keys])
-        )
+            elif isinstance(role, AsOf) and (served := _looked_up(load, upstream, role, parts[0])) is not None:
+                parts.append(_same(served, parts[0], upstream, "leftanti"))
+        return reduce(DataFrame.unionByName, parts)
 
     def _events(self, name: str, frame: DataFrame, role: Events) -> DataFrame:
         days = self.days[name]
@@ -299,14 +296,20 @@ def _of(
     return near.join(wanted, match, "leftsemi")
 
 
-def _looked_up(load: Load, frame: DataFrame, role: AsOf, own: DataFrame) -> DataFrame:
-    """Rows of all time that serve the keys which the entities' own rows ask for."""
+def _looked_up(load: Load, upstream: Table, role: AsOf, own: DataFrame) -> DataFrame | None:
+    """Rows of all time that serve the keys which the entities' own rows ask for; None: they ask for none."""
     asked = load.store.arrow(own.select(F.explode(role.uses).alias("k")).distinct()).column("k").to_pylist()
     if not asked:
-        return frame.where(F.lit(False))
-    listed = F.array(*(F.lit(k) for k in sorted(asked))) if len(asked) <= _FEW else None
-    if listed is not None:
-        return frame.where(F.arrays_overlap(role.key, listed))
+        return None
+    frame = load.store.read(upstream)
+    if len(asked) <= _FEW:
+        return frame.where(F.arrays_overlap(role.key, F.array(*(F.lit(k) for k in sorted(asked)))))
     wanted = load.store.frame([(k,) for k in sorted(asked)], T.StructType([T.StructField("_k", T.StringType())]))
-    serving = frame.select(*frame.columns, F.explode(role.key).alias("_k")).join(wanted, "_k", "leftsemi")
-    return serving.drop("_k")
+    serving = frame.select(*upstream.keys, F.explode(role.key).alias("_k")).join(wanted, "_k", "leftsemi")
+    return _same(frame, serving, upstream, "leftsemi")
+
+
+def _same(rows: DataFrame, others: DataFrame, table: Table, how: str) -> DataFrame:
+    """Choose rows that are, or are not, among others of the table, by its key: whole rows are wide to compare."""
+    keys = others.select(*(F.col(k).alias(f"_{k}") for k in table.keys))
+    return rows.join(keys, [F.col(k).eqNullSafe(F.col(f"_{k}")) for k in table.keys], how)

@@ -15,7 +15,7 @@ from overwatch_assets.rules.spark_fold import (
 )
 
 _ENTITY = (*CONTEXT, "StageID", "StageAttemptID")  # coarser than a row: change records count stages, not tasks
-_TASK = (*_ENTITY, "_task")
+_TASK = (*_ENTITY, "TaskID")
 _INFO = (
     "Accumulables",
     "Failed",
@@ -38,7 +38,7 @@ _INFO_TYPE = (
 @table(
     module_id=2008,
     module_name="Silver_SPARK_Tasks",
-    rebuild=Fold(batch_rows=60_000),
+    rebuild=Fold(batch_rows=80_000),
     entity=_ENTITY,
     keys=(*CONTEXT, "StageID", "StageAttemptID", "TaskID", "TaskAttempt", "ExecutorID", "Host", "startTimestamp"),
     partition="startDate",
@@ -93,11 +93,10 @@ def spark_tasks_silver(spans: DataFrame, spark_events_bronze: DataFrame) -> Data
     One row: one task attempt. An end event repeats all that its start event said, so starts matter only for tasks that
     have not ended; nothing is joined for the others.
     """
-    events = spark_events_bronze.withColumn("_task", F.col("TaskInfo.TaskID")).where(F.col("_task").isNotNull())
+    events = spark_events_bronze.where(F.col("TaskID").isNotNull())
     info, ended = F.col("TaskInfo"), is_event(spark.TASK_END)
     return _one_each(events).select(
-        *_ENTITY,
-        F.col("_task").alias("TaskID"),
+        *_TASK,
         info["Attempt"].alias("TaskAttempt"),
         info["ExecutorID"].alias("ExecutorID"),
         info["Host"].alias("Host"),
@@ -117,10 +116,12 @@ def _one_each(events: DataFrame) -> DataFrame:
     """The event that tells of each task: its end, or its start while it has none; and how often it was resubmitted.
 
     A map task whose executor is lost after it succeeded gets another end, `Resubmitted`, while its stage still runs.
-    Nearly all tasks have one end: only the others are looked for, by narrow columns, and joined from the left, because
-    a hash join holds that side in memory.
+    Nearly all tasks have one end: only the others are looked for, by counting, and joined from the left, because a hash
+    join holds that side in memory.
     """
     ended = is_event(spark.TASK_END)
+    ends = F.sum(ended.cast("int"))
+    unusual = events.groupBy(*_TASK).agg(ends.alias("_ends")).where(F.col("_ends") != 1)
     resubmitted = F.coalesce((F.col("TaskEndReason.Reason") == "Resubmitted").cast("int"), F.lit(0))
     order = F.struct(
         resubmitted.alias("resubmitted"),
@@ -128,14 +129,13 @@ def _one_each(events: DataFrame) -> DataFrame:
         F.col("lineHash").alias("hash"),
     )
     others = (
-        events.groupBy(*_TASK)
+        events.join(unusual, list(_TASK), "leftsemi")
+        .groupBy(*_TASK)
         .agg(
-            F.sum(ended.cast("int")).alias("_ends"),
             F.sum(F.when(ended, resubmitted).otherwise(0)).alias("_all"),
             F.min(F.when(ended, order)).alias("_end"),
             F.min(F.when(~ended, F.col("lineHash"))).alias("_start"),
         )
-        .where(F.col("_ends") != 1)
         .select(
             *_TASK,
             F.coalesce(F.col("_end.hash"), F.col("_start")).alias("_told_by"),

@@ -95,6 +95,12 @@ class _Source:
 
     def take(self, size: int) -> bytes:
         """Return `size` bytes, or fewer only where the file ends."""
+        if size >= _FETCH and size > len(self._buffer) - self._at:  # large enough to be read as it is asked for
+            held, self._buffer, self._at = self._buffer[self._at :], b"", 0
+            more = self._file.read(size - len(held))
+            taken = held + more if held else more
+            self.offset += len(taken)
+            return taken
         while len(self._buffer) - self._at < size:
             more = self._file.read(max(_FETCH, size - (len(self._buffer) - self._at)))
             if not more:

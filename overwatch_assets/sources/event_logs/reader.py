@@ -84,6 +84,7 @@ _CLUSTER_ID = "spark.databricks.clusterUsageTags.clusterId"
 
 _Int64 = npt.NDArray[np.int64]
 _Bytes = npt.NDArray[np.uint8]
+_Bools = npt.NDArray[np.bool_]
 
 
 @dataclass(frozen=True, slots=True)
@@ -161,8 +162,7 @@ def plan_ranges(
     for log, position in logs:
         plain = log.codec is Codec.PLAIN
         left = max(log.size - position.pos, 0) if plain else max(log.size * _EXPANSION - position.pos, log.size)
-        # Each part of a compressed file decompresses from its beginning: larger parts, read by one core.
-        parts = max(-(-left // (max_bytes if plain else 2 * max_bytes)), 1)
+        parts = max(-(-left // max_bytes), 1)
         bounds = [position.pos + left * i // parts for i in range(parts + 1)]
         whole = Range(
             path=log.path,
@@ -318,6 +318,7 @@ class _Reader:
         self.near_ms = part.near_ms
         self.next_ms: int | None = None  # for lines with no time before them
         self.rest = _Unfinished(max_line)
+        self.scratch = np.empty(2 * buffer_bytes, dtype=np.bool_)
 
     def batches(self, storage_options: Mapping[str, Any] | None) -> Iterator[pa.RecordBatch]:
         part = self.part
@@ -422,9 +423,10 @@ class _Reader:
             self.pos += piece.length + 1
             self.line += 1
             return
-        for _, started in _starts(piece):
-            if self.part.spark_context_id is None:
-                self.log_id = started
+        raw = np.frombuffer(piece, dtype=np.uint8)
+        feeds, starts, lengths = _cut(raw, self.scratch)
+        for _, started in self._named(piece, starts, lengths, _untimed(raw, starts, lengths)):
+            self.log_id = started
         end = len(piece) - 1
         while end > 0:
             begin = piece.rfind(b"\n", 0, end) + 1
@@ -433,7 +435,7 @@ class _Reader:
                 break
             end = begin - 1
         self.pos += len(piece)
-        self.line += piece.count(b"\n")
+        self.line += len(feeds)
 
     def _torn(self) -> Iterator[pa.RecordBatch]:
         pos, line, log_id, near_ms = self.pos, self.line, self.log_id, self.near_ms
@@ -447,24 +449,20 @@ class _Reader:
             yield self._long(piece, torn=torn)
             return
         raw = np.frombuffer(piece, dtype=np.uint8)
-        feeds = np.flatnonzero(raw == 10)
-        starts = np.empty_like(feeds)
-        starts[0] = 0
-        np.add(feeds[:-1], 1, out=starts[1:])
-        returns = (feeds > starts) & (raw[feeds - 1] == 13)
-        lengths = feeds - starts - returns
+        feeds, starts, lengths = _cut(raw, self.scratch)
+        returns = int(lengths.sum()) + len(feeds) < len(piece)
         kept = np.flatnonzero(lengths)
         starts, lengths = starts[kept], lengths[kept]
         count = len(kept)
         if count:
-            values, bad, reasons = self._values(piece, lengths, starts, returns=bool(returns.any()))
-            log_ids = self._identities(piece, starts)
+            values, bad, reasons = self._values(piece, lengths, starts, returns=returns)
+            points = _untimed(raw, starts, lengths)
             yield self._batch(
                 count,
-                log_id=log_ids,
+                log_id=self._identities(piece, starts, lengths, points),
                 pos=pa.array(starts + self.pos),
                 line=pa.array(kept + self.line),
-                near_ms=self._near(piece, raw, starts, lengths),
+                near_ms=self._near(piece, starts, lengths, points),
                 value=values,
                 bad=bad,
                 reason=reasons,
@@ -508,19 +506,28 @@ class _Reader:
             reasons.append(reason)
         return pa.array(good, pa.string()), pa.array(bad, pa.binary()), pa.array(reasons, pa.string())
 
-    def _identities(self, piece: bytes, starts: _Int64) -> pa.Array:
+    def _named(self, piece: bytes, starts: _Int64, lengths: _Int64, points: _Int64) -> Iterator[tuple[int, str]]:
+        """Yield the lines that start an application, by their index, and its identity, unless the folder tells it."""
+        if self.part.spark_context_id is not None:
+            return
+        for point in points.tolist():
+            start = int(starts[point])
+            line = piece[start : start + int(lengths[point])]
+            if _START in line and (log_id := application_log_id(_parsed(line))) is not None:
+                yield point, log_id
+
+    def _identities(self, piece: bytes, starts: _Int64, lengths: _Int64, points: _Int64) -> pa.Array:
         edges, ids = [0], [self.log_id]
-        if self.part.spark_context_id is None:
-            for at, started in _starts(piece):
-                edges.append(int(np.searchsorted(starts, at, side="right")) - 1)
-                ids.append(started)
+        for at, started in self._named(piece, starts, lengths, points):
+            edges.append(at)
+            ids.append(started)
         self.log_id = ids[-1]
         edges.append(len(starts))
         return pa.concat_arrays(
             [pa.repeat(pa.scalar(each, pa.string()), b - a) for each, a, b in zip(ids, edges, edges[1:], strict=False)]
         )
 
-    def _near(self, piece: bytes, raw: _Bytes, starts: _Int64, lengths: _Int64) -> pa.Array:
+    def _near(self, piece: bytes, starts: _Int64, lengths: _Int64, points: _Int64) -> pa.Array:
         """Return the time before each line: exact at lines that may have none of their own, and whenever days change.
 
         Only such lines need it. Nearly all lines of a long log are task starts and ends, which state their time, so the
@@ -530,7 +537,7 @@ class _Reader:
         before = self.near_ms
         last: int | None = before
         seen = -1  # `last` takes account of the lines up to this one
-        points = np.append(np.flatnonzero(~_states_time(raw, starts, lengths)), count)
+        points = np.append(points, count)
         nears: list[int | None] = []
         for point in points.tolist():
             for at in range(point - 1, seen, -1):
@@ -602,16 +609,31 @@ class _Reader:
         return pa.RecordBatch.from_arrays([columns[name] for name in LINES.names], schema=LINES)
 
 
-def _states_time(raw: _Bytes, starts: _Int64, lengths: _Int64) -> npt.NDArray[np.bool_]:
-    """Tell which lines begin `{"Event":"SparkListenerTaskStart"` or `…TaskEnd"`, by the bytes that single them out."""
+def _cut(raw: _Bytes, scratch: _Bools) -> tuple[_Int64, _Int64, _Int64]:
+    """Where lines end, begin, and how long they are without their line ends.
+
+    ``scratch``: memory to be used again, where fresh memory for each piece would cost more than the search.
+    """
+    feeds = np.flatnonzero(np.equal(raw, 10, out=scratch[: len(raw)] if len(raw) <= len(scratch) else None))
+    starts = np.empty_like(feeds)
+    starts[0] = 0
+    np.add(feeds[:-1], 1, out=starts[1:])
+    returns = (feeds > starts) & (raw[feeds - 1] == 13)
+    return feeds, starts, feeds - starts - returns
+
+
+def _untimed(raw: _Bytes, starts: _Int64, lengths: _Int64) -> _Int64:
+    """Indices of the lines that don't begin `{"Event":"SparkListenerTaskStart"` or `…TaskEnd"`.
+
+    The others state their time and start no application. Told by the bytes that single them out.
+    """
     at = np.where(lengths > 40, starts, 0)
     if len(raw) <= 40:
-        return np.zeros(len(starts), dtype=np.bool_)
+        return np.arange(len(starts))
     task = (lengths > 40) & (raw[at + 2] == ord("E")) & (raw[at + 10] == ord("S")) & (raw[at + 23] == ord("T"))
     is_end = (raw[at + 27] == ord("E")) & (raw[at + 30] == ord('"'))
     is_start = (raw[at + 27] == ord("S")) & (raw[at + 32] == ord('"'))
-    stated: npt.NDArray[np.bool_] = task & (is_end | is_start)
-    return stated
+    return np.flatnonzero(~(task & (is_end | is_start)))
 
 
 def _starts(piece: bytes) -> Iterator[tuple[int, str]]:
