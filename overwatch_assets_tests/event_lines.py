@@ -9,17 +9,17 @@ from overwatch_assets.bronze.spark_events_bronze import spark_events_bronze
 CLUSTER, CONTEXT = "0101-000000-aaaa", "app-1"
 _LINES = (
     "value string, cluster_id string, log_id string, file string, pos bigint, line bigint, modified_ms bigint,"
-    " size bigint, near_ms bigint, nbytes bigint, in_cluster_folder boolean"
+    " size bigint, near_ms bigint, nbytes bigint, byCluster string, byDriverHost string, bySparkContext string"
 )
 
 
 def bronze(spark: SparkSession, *lines: str, cluster: str = CLUSTER, context: str = CONTEXT) -> DataFrame:
     """The rows of one log, read from a file of the cluster's folder."""
-    folder = f"/logs/{cluster}/eventlog/10.0.0.1/{context}"
+    folders = (f"/logs/{cluster}", f"/logs/{cluster}/eventlog/10.0.0.1", f"/logs/{cluster}/eventlog/10.0.0.1/{context}")
     read, at = [], 0
     for number, line in enumerate(lines, 1):
         size = len(line.encode()) + 1
-        read.append((line, cluster, context, f"{folder}/eventlog", at, number, 1, 1, 1, size, True))
+        read.append((line, cluster, context, f"{folders[-1]}/eventlog", at, number, 1, 1, 1, size, *folders))
         at += size
     return spark_events_bronze(spark.createDataFrame(read, _LINES))
 
