@@ -4,7 +4,7 @@ from pyspark.sql import Column as SparkColumn, DataFrame, functions as F
 
 from overwatch_assets.contract import Column, Consulted, Insert, Source, table
 from overwatch_assets.rules import spark_events as spark
-from overwatch_assets.rules.names import is_secret, renamed, scrubbed, spark_properties, without_secrets
+from overwatch_assets.rules.names import renamed, scrubbed, spark_properties
 from overwatch_assets.rules.spark_time import date_of, timestamp_of
 
 FILE_GROUP = "struct<filename:string,byCluster:string,byDriverHost:string,bySparkContext:string>"
@@ -87,12 +87,11 @@ def spark_events_bronze(spark_event_logs: DataFrame) -> DataFrame:
     event = F.col("_e")
     streams = event["Event"].startswith(spark.STREAM_PREFIX)
     streaming = F.when(streams, spark.streaming_time(line))
-    timestamp = F.coalesce(event["Timestamp"], streaming)
-    near = F.array_compact(F.array(spark.own_time(event, streaming), F.col("near_ms"), F.col("modified_ms")))
-    secrets = _dropped(event)
+    timestamp = first_known(event["Timestamp"], streaming)
+    hashes = F.array(F.xxhash64(line), F.xxhash64("original"))
     return parsed.select(
-        date_of(F.get(near, F.lit(0))).alias("date"),
-        F.coalesce(F.col("cluster_id"), F.col("log_id")).alias("clusterId"),
+        date_of(first_known(spark.own_time(event, streaming), F.col("near_ms"), F.col("modified_ms"))).alias("date"),
+        first_known(F.col("cluster_id"), F.col("log_id")).alias("clusterId"),
         F.col("log_id").alias("SparkContextID"),
         *(_field(event, name, kind, timestamp, line) for name, kind, _ in spark.FIELDS if name not in _FOLDED),
         event["Task Info"]["Task ID"].alias("TaskID"),
@@ -107,10 +106,10 @@ def spark_events_bronze(spark_event_logs: DataFrame) -> DataFrame:
         timestamp_of(F.col("modified_ms")).alias("fileCreateTS"),
         date_of(F.col("modified_ms")).alias("fileCreateDate"),
         F.col("size").alias("fileSize"),
-        F.xxhash64(line).alias("lineHash"),
+        F.get(hashes, (F.col("dropped") > 0).cast("int")).alias("lineHash"),
         F.col("nbytes").alias("lineBytes"),
-        secrets.alias("droppedProperties"),
-        F.when(_may_hold_secrets(line), without_secrets(line)).otherwise(line).alias("value"),
+        F.col("dropped").alias("droppedProperties"),
+        line,
     )
 
 
@@ -126,24 +125,16 @@ def _field(event: SparkColumn, name: str, kind: str, timestamp: SparkColumn, lin
         value = F.when(value.isNotNull(), F.get_json_object(line, "$.progress"))
     elif name in ("id", "runId"):
         in_progress = F.get_json_object(event["progress"], f"$.{name}")
-        value = F.coalesce(value, F.when(event["progress"].isNotNull(), in_progress))
+        value = first_known(value, F.when(event["progress"].isNotNull(), in_progress))
     elif name == "Executor ID":
-        value = F.coalesce(event["Executor ID"], event["executorId"])
+        value = first_known(event["Executor ID"], event["executorId"])
     elif name == "Stage ID":
-        value = F.coalesce(event["Stage ID"], event["Stage Info"]["Stage ID"], event["stageId"])
+        value = first_known(event["Stage ID"], event["Stage Info"]["Stage ID"], event["stageId"])
     elif name == "Stage Attempt ID":
-        value = F.coalesce(event["Stage Attempt ID"], event["Stage Info"]["Stage Attempt ID"], event["stageAttemptId"])
+        value = first_known(event["Stage Attempt ID"], event["Stage Info"]["Stage Attempt ID"], event["stageAttemptId"])
     return renamed(value, kind).alias(spark.field_name(name))
 
 
-def _may_hold_secrets(line: SparkColumn) -> SparkColumn:
-    """Only these events carry properties; a cheap test on the text spares the others the regular expression."""
-    return line.contains('Properties":{') | line.contains('"modifiedConfigs":{') | line.contains('"extraTags":{')
-
-
-def _dropped(event: SparkColumn) -> SparkColumn:
-    """How many properties of the record are secrets."""
-    names = F.array_compact(
-        F.flatten(F.array(*(F.coalesce(F.map_keys(event[n]), F.array().cast("array<string>")) for n, _ in spark.MAPS)))
-    )
-    return F.size(F.filter(names, is_secret)).cast("int")
+def first_known(*values: SparkColumn) -> SparkColumn:
+    """`coalesce`, which Sail makes a `CASE` that copies the whole batch into its branches; these rows are wide."""
+    return F.get(F.array_compact(F.array(*values)), F.lit(0))

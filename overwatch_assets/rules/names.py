@@ -12,9 +12,6 @@ SECRET_NAME = (
 )
 """What a property's name contains when its value is a secret. Without look-around, which Sail has not."""
 
-_PAIR = rf'"[^"\\]*(?i:{SECRET_NAME})[^"\\]*"\s*:\s*"(?:[^"\\]|\\.)*"'
-_PAIR_AND_COMMA = rf"(?:,\s*{_PAIR})|(?:{_PAIR}\s*,)|(?:{_PAIR})"
-
 
 def scrubbed(ddl: str) -> str:
     """A struct's DDL with Overwatch's names: white space deleted, other characters than letters and digits to ``_``."""
@@ -42,22 +39,11 @@ def _renamed(value: Column, written: T.DataType, target: T.DataType) -> Column:
     return value.cast(target)
 
 
-def without_secrets(json: Column) -> Column:
-    """JSON text without the pairs whose name is a secret's and whose value is text; still valid JSON."""
-    return F.regexp_replace(json, _PAIR_AND_COMMA, "")
-
-
-def is_secret(name: Column) -> Column:
-    """Whether a property of this name is dropped."""
-    return name.rlike(f"(?i){SECRET_NAME}")
-
-
 def spark_properties(properties: Column) -> Column:
-    """Spark properties as bronze keeps them: no secrets, names without white space and dots, the rest to ``_``."""
-    kept = F.filter(F.map_entries(properties), lambda e: ~is_secret(e["key"]))
+    """Spark properties as bronze keeps them: names without white space and dots, the rest to ``_``."""
     return F.map_from_entries(
         F.transform(
-            kept,
+            F.map_entries(properties),
             lambda e: F.struct(
                 F.regexp_replace(F.regexp_replace(e["key"], r"[\s.]", ""), "[^A-Za-z0-9]", "_").alias("key"),
                 e["value"].alias("value"),

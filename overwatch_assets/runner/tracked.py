@@ -589,5 +589,11 @@ def _hash(content: bytes) -> int:
 
 
 def _ddl(schema: pa.Schema) -> str:
-    kinds = {pa.string(): "string", pa.int64(): "bigint", pa.binary(): "binary", pa.bool_(): "boolean"}
+    kinds = {
+        pa.string(): "string",
+        pa.int64(): "bigint",
+        pa.binary(): "binary",
+        pa.int32(): "int",
+        pa.bool_(): "boolean",
+    }
     return ", ".join(f"{f.name} {kinds[f.type]}" for f in schema)

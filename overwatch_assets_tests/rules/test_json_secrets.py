@@ -1,8 +1,17 @@
 import json
 
+import pyarrow as pa
 import pytest
 
-from overwatch_assets.rules.json_secrets import _PARTS, cut_from_bytes, cut_from_text, cut_secrets, is_secret_name
+from overwatch_assets.rules.json_secrets import (
+    _PARTS,
+    cut_from_bytes,
+    cut_from_events,
+    cut_from_text,
+    cut_secrets,
+    is_secret_name,
+    secrets_in_events,
+)
 
 
 @pytest.mark.parametrize(
@@ -86,3 +95,25 @@ def test_text_that_is_no_json_at_any_depth_of_escaping(value: str, depth: int) -
 
 def test_bytes_keep_what_is_no_text() -> None:
     assert cut_from_bytes(b'\xff{"token": "\xfe", "a":"\xfd"}') == b'\xff{"token": "", "a":"\xfd"}'
+
+
+@pytest.mark.parametrize(
+    ("line", "dropped", "left"),
+    [
+        ('{"Properties":{"a.token":"x"}}', 1, '{"Properties":{}}'),
+        ('{"Properties":{"a.token":"x","b":"c"}}', 1, '{"Properties":{"b":"c"}}'),
+        ('{"Properties":{"b":"c" , "A.TOKEN" : "x\\"y"},"d":1}', 1, '{"Properties":{"b":"c" },"d":1}'),
+        ('{"modifiedConfigs": {"x":"token","y.secret":"s","z.secret":"t"}}', 2, '{"modifiedConfigs": {"x":"token"}}'),
+        ('{"Spark Properties":{"fs.azure.account.key.x":"k"}}', 1, '{"Spark Properties":{}}'),
+        ('{"Stage Name":"token at a.py","secret":"s"}', 0, '{"Stage Name":"token at a.py","secret":"s"}'),
+        ('{"Properties":{"x.tokens":5,"b":"say \\"token\\":\\"t\\""}}', 0, None),
+        (None, 0, None),
+    ],
+)
+def test_events_lose_their_secret_properties(line: str | None, dropped: int, left: str | None) -> None:
+    """Only events with properties have secrets; what is left is JSON."""
+    lines = pa.array([line, '{"Properties":{"token":"x"}}'], pa.string())
+    assert secrets_in_events(lines).to_pylist() == [dropped, 1]
+    if dropped:
+        assert cut_from_events(lines).to_pylist() == [left, '{"Properties":{}}']
+        json.loads(str(left))

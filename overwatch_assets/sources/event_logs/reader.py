@@ -24,8 +24,10 @@ import numpy as np
 import numpy.typing as npt
 import orjson
 import pyarrow as pa
+import pyarrow.compute as pc
 
 from overwatch_assets.errors import SourceError
+from overwatch_assets.rules.json_secrets import cut_from_events, secrets_in_events
 from overwatch_assets.sources.event_logs.codecs import Codec, LogStream, StreamError, open_stream
 from overwatch_assets.sources.event_logs.events import application_log_id, event_time_ms, log_id_of
 from overwatch_assets.sources.event_logs.listing import LogFile, filesystem
@@ -38,7 +40,9 @@ LINES = pa.schema(
         ("pos", pa.int64()),  # byte offset of the line in the decompressed log; last row: where to continue
         ("line", pa.int64()),  # number of the line in the file, from 1; last row: of the next line
         ("near_ms", pa.int64()),  # the last time stated before this line in the file, else the next one
-        ("value", pa.string()),  # the line without its line end; null where `bad` holds it
+        ("value", pa.string()),  # the line without its line end, secret properties cut out; null where `bad` holds it
+        ("original", pa.string()),  # the line, where secret properties were cut out
+        ("dropped", pa.int32()),  # how many those were
         ("bad", pa.binary()),  # the bytes of a line that is no UTF-8 or too long (then its first MiB)
         ("reason", pa.string()),  # why the line, or the rest of the file, goes to quarantine; else null
         ("nbytes", pa.int64()),  # length of the line without its line end
@@ -457,6 +461,7 @@ class _Reader:
         if count:
             values, bad, reasons = self._values(piece, lengths, starts, returns=returns)
             points = _untimed(raw, starts, lengths)
+            values, original, dropped = _without_secrets(values, points)
             yield self._batch(
                 count,
                 log_id=self._identities(piece, starts, lengths, points),
@@ -464,6 +469,8 @@ class _Reader:
                 line=pa.array(kept + self.line),
                 near_ms=self._near(piece, starts, lengths, points),
                 value=values,
+                original=original,
+                dropped=dropped,
                 bad=bad,
                 reason=reasons,
                 nbytes=pa.array(lengths),
@@ -573,7 +580,6 @@ class _Reader:
             pos=pa.array([self.pos]),
             line=pa.array([self.line]),
             near_ms=pa.array([self.near_ms if self.near_ms is not None else self.next_ms], pa.int64()),
-            value=pa.nulls(1, pa.string()),
             bad=pa.array([line.head], pa.binary()),
             reason=pa.array([self._too_long()]),
             nbytes=pa.array([line.length]),
@@ -595,7 +601,6 @@ class _Reader:
             pos=pa.array([self.pos]),
             line=pa.array([self.line]),
             near_ms=pa.array([self.near_ms], pa.int64()),
-            value=pa.nulls(1, pa.string()),
             bad=pa.array([self.rest.held[:_KEPT_OF_LONG_LINE] if damaged else None], pa.binary()),
             reason=pa.array([reason], pa.string()),
             nbytes=pa.array([self.rest.length if damaged else 0]),
@@ -606,6 +611,9 @@ class _Reader:
         columns["kind"] = pa.repeat(kind, count)
         columns["file"] = pa.repeat(self.part.tracked_path, count)
         columns["torn"] = pa.repeat(torn, count)
+        for name in ("value", "original", "bad", "reason"):
+            columns.setdefault(name, pa.nulls(count, LINES.field(name).type))
+        columns.setdefault("dropped", pa.repeat(pa.scalar(0, pa.int32()), count))
         return pa.RecordBatch.from_arrays([columns[name] for name in LINES.names], schema=LINES)
 
 
@@ -620,6 +628,20 @@ def _cut(raw: _Bytes, scratch: _Bools) -> tuple[_Int64, _Int64, _Int64]:
     np.add(feeds[:-1], 1, out=starts[1:])
     returns = (feeds > starts) & (raw[feeds - 1] == 13)
     return feeds, starts, feeds - starts - returns
+
+
+def _without_secrets(lines: pa.Array, points: _Int64) -> tuple[pa.Array, pa.Array, pa.Array]:
+    """Lines without secret properties; those that had some as they were; and how many they had.
+
+    ``points`` are the lines that may have properties.
+    """
+    dropped = np.zeros(len(lines), dtype=np.int32)
+    dropped[points] = secrets_in_events(lines.take(pa.array(points)))
+    if not dropped.any():
+        return lines, pa.nulls(len(lines), pa.string()), pa.array(dropped)
+    some = pa.array(dropped > 0)
+    cut = pc.replace_with_mask(lines, some, cut_from_events(lines.filter(some)))
+    return cut, pc.if_else(some, lines, None), pa.array(dropped)
 
 
 def _untimed(raw: _Bytes, starts: _Int64, lengths: _Int64) -> _Int64:

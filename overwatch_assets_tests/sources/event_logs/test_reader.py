@@ -105,6 +105,8 @@ def test_a_small_log_row_by_row() -> None:
         "line": 9,
         "near_ms": day2,
         "value": None,
+        "original": None,
+        "dropped": 0,
         "bad": None,
         "reason": None,
         "nbytes": 0,
@@ -430,9 +432,8 @@ def test_a_plan_cuts_plain_files_by_cores_and_chunks_by_size() -> None:
     told = [[(r.path, r.start // MIB, None if r.end is None else r.end // MIB) for r in chunk] for chunk in chunks]
     assert told == [
         [("small", 0, None), ("medium", 0, 10), ("medium", 10, 20), ("medium", 20, 30), ("medium", 30, None)],
-        [("packed", 0, 200)],
-        [("packed", 200, 400)],
-        [("packed", 400, None)],
+        *([("packed", 100 * i, 100 * (i + 1))] for i in range(5)),
+        [("packed", 500, None)],
         [("continued", 100 + 25 * i, 125 + 25 * i) for i in range(4)],
         [*[("continued", 200 + 25 * i, 225 + 25 * i) for i in range(3)], ("continued", 275, None), ("empty", 0, None)],
     ]
@@ -525,3 +526,17 @@ def test_peek_at_compressed_damaged_and_missing_files() -> None:
     assert (peek(log).head_bytes, peek(log).first_ms) == (0, None)
     with pytest.raises(SourceError, match=r"^The event log memory://reader/none can't be read: FileNotFoundError: "):
         peek(log_file("memory://reader/none", 9))
+
+
+def test_secret_properties_are_cut_out_and_the_line_that_had_them_is_told() -> None:
+    job = event("JobStart", Properties={"a.password": "x", "user": "u", "my.token": 'q"\\'})
+    plain = event("JobStart", Properties={"user": "u"})
+    rows, _ = read(stored(b"\n".join([task_end(T), b"\xff", job, plain]) + b"\n"))
+    cut = job.replace(b'"a.password":"x",', b"").replace(rb',"my.token":"q\"\\"', b"")
+    assert [(r["value"], r["original"], r["dropped"]) for r in rows] == [
+        (task_end(T).decode(), None, 0),
+        (None, None, 0),
+        (cut.decode(), job.decode(), 2),
+        (plain.decode(), None, 0),
+    ]
+    assert rows[2]["nbytes"] == len(job)
