@@ -7,6 +7,7 @@ in another order, NOT NULL taken from a literal, rows outside a replaced slice, 
 import datetime as dt
 import logging
 import re
+import threading
 import uuid
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
@@ -45,6 +46,7 @@ class TableStore:
     organization_id: str
     shared: bool = False
     _ensured: set[str] = field(default_factory=set)
+    _ensuring: threading.Lock = field(default_factory=threading.Lock)
 
     def __post_init__(self) -> None:
         """Refuse a folder that the embedded engine would write under another name.
@@ -86,17 +88,18 @@ class TableStore:
         Raises:
             StorageError: the stored table has a column of another type, or one that the contract does not know.
         """
-        if table.name in self._ensured:
-            return
-        if self.exists(table):
-            self._evolve(table)
-        else:
-            # Created before it is written to: Sail would take NOT NULL and the column order from the first frame.
-            fields = table.schema
-            by = [c for c in ("organization_id",) if self.shared] + ([table.partition] if table.partition else [])
-            writer = self.spark.createDataFrame([], fields).write.format("delta")
-            (writer.partitionBy(*by) if by else writer).mode("ignore").save(self.path(table))
-        self._ensured.add(table.name)
+        with self._ensuring:  # two loads side by side need the same tables of state
+            if table.name in self._ensured:
+                return
+            if self.exists(table):
+                self._evolve(table)
+            else:
+                # Created before it is written to: Sail would take NOT NULL and the column order from the first frame.
+                fields = table.schema
+                by = [c for c in ("organization_id",) if self.shared] + ([table.partition] if table.partition else [])
+                writer = self.spark.createDataFrame([], fields).write.format("delta")
+                (writer.partitionBy(*by) if by else writer).mode("ignore").save(self.path(table))
+            self._ensured.add(table.name)
 
     def differences(self, table: Table) -> list[str]:
         """Columns of the stored table that its contract does not know, or knows with another type."""

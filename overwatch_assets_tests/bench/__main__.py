@@ -7,16 +7,18 @@ import tempfile
 import time
 from pathlib import Path
 
+from overwatch_assets_tests.bench import ranges
 from overwatch_assets_tests.bench.logs import write_log
 from overwatch_assets_tests.bench.peers import Cost, duckdb_parse, history_server, run
 
 # name, applications, megabytes each
+SMALL, RANGE = "6 MB as a whole process", "31 days of one workspace"
 CASES = (("100 MB", 1, 100), ("400 MB", 1, 400), ("1 GB", 1, 1000), ("40 x 10 MB", 40, 10))
 
 
 def main() -> None:
-    """Measure every case, or those named on the command line."""
-    wanted = sys.argv[1:] or [name for name, _, _ in CASES]
+    """Measure every case, or those named on the command line, and print a table."""
+    wanted = sys.argv[1:] or [*(name for name, _, _ in CASES), SMALL, RANGE]
     _say(f"Python {platform.python_version()}, {platform.machine()}, {platform.system()}")
     rows = []
     with tempfile.TemporaryDirectory(prefix="overwatch-bench-") as folder:
@@ -24,6 +26,15 @@ def main() -> None:
             if name in wanted:
                 rows.append(_case(Path(folder), name, applications, megabytes))
                 _say(rows[-1])
+        if SMALL in wanted:
+            log = Path(folder, "small")
+            tasks = write_log(log, 6, log.name, copies=1)
+            cost = _load(Path(folder), [log])
+            _say(
+                f"{SMALL}: {log.stat().st_size / 1e6:.1f} MB, {tasks} tasks: {cost.seconds:.1f} s, {cost.peak_mb:.0f} MB"
+            )
+        if RANGE in wanted:
+            _say(_range(Path(folder)))
         _say("")
         _say(
             "| logs | MB | tasks | load s | MB/s | tasks/s | CPU s | peak MB | History Server s | its CPU s | its peak MB | ratio | floor s |"
@@ -47,6 +58,18 @@ def _case(folder: Path, name: str, applications: int, megabytes: int) -> str:
         f"| {name} | {size:.0f} | {tasks} | {mine.seconds:.1f} | {size / mine.seconds:.0f} | {tasks / mine.seconds:.0f} | "
         f"{mine.cpu_seconds:.0f} | {mine.peak_mb:.0f} | {theirs.seconds:.1f} | {theirs.cpu_seconds:.0f} | {theirs.peak_mb:.0f} | "
         f"{theirs.seconds / mine.seconds:.2f} | {floor.seconds:.1f} |"
+    )
+
+
+def _range(folder: Path) -> str:
+    costs = {}
+    for way in ("runner", "dagster"):
+        size = ranges.make(folder / way)
+        costs[way] = run([sys.executable, "-m", ranges.__name__, way, str(folder / way)])
+    alone, dagster = costs["runner"], costs["dagster"]
+    return (
+        f"{RANGE}, {size:.0f} MB of logs: runner alone {alone.seconds:.1f} s, as Dagster assets {dagster.seconds:.1f} s, "
+        f"ratio {dagster.seconds / alone.seconds:.2f}"
     )
 
 

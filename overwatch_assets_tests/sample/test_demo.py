@@ -1,0 +1,77 @@
+"""`overwatch demo` as a user runs it: a process, then the tables that it says there are."""
+
+import gzip
+import json
+import subprocess
+import sys
+from collections import defaultdict
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from overwatch_assets.contract.registry import modules
+from overwatch_assets.sample.story import DAYS, story
+from overwatch_assets.sample.world import CLUSTER_LOGS
+
+pytestmark = pytest.mark.engine
+
+_FOR_ERRORS = {"quarantine_bronze", "clusters_snapshot_error_bronze"}  # rows in one workspace are enough
+
+
+def overwatch(*arguments: str | Path) -> "subprocess.CompletedProcess[str]":
+    command = [sys.executable, "-m", "overwatch_assets", *map(str, arguments)]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=600, check=False)
+    assert done.returncode == 0, done.stderr
+    return done
+
+
+def stored(home: Path) -> dict[str, dict[str, dict[str, Any]]]:
+    """What `overwatch tables` says, by table and workspace."""
+    found: dict[str, dict[str, dict[str, Any]]] = defaultdict(dict)
+    for row in json.loads(overwatch("tables", "--json", "--deployment", home / "deployment.yaml").stdout):
+        found[row["name"]][row["workspace_name"]] = row
+    return found
+
+
+def records(folder: Path) -> list[dict[str, Any]]:
+    """Every record of the cluster logs that the demo wrote."""
+    found = []
+    for path in (p for p in folder.rglob("*") if p.is_file() and "eventlog" in str(p)):
+        data = gzip.decompress(path.read_bytes()) if path.suffix == ".gz" else path.read_bytes()
+        for line in data.splitlines():
+            try:
+                found.append({"_context": path.parent.name, **json.loads(line)})
+            except ValueError:
+                continue  # the story's broken lines
+    return found
+
+
+@pytest.mark.timeout(900)
+def test_rows_of_both_workspaces_and_all_days_and_a_second_demo_changes_nothing(tmp_path: Path) -> None:
+    home = tmp_path / "demo"
+    shown = overwatch("demo", "--home", home)
+    assert "overwatch ui" in shown.stdout
+    first = stored(home)
+    names = {w.name for w in story().workspaces}
+    assert len(names) == 2
+    for table in modules():
+        assert table.name in shown.stdout
+        rows = first[table.name]
+        assert set(rows) == names
+        assert all(rows[n]["rows"] for n in names), table.name
+        if table.partition is not None:
+            assert all(rows[n]["partitions"] == len(DAYS) == 3 for n in names), table.name
+    for name in _FOR_ERRORS:
+        assert any(row["rows"] for row in first[name].values()), name
+    for name in names:
+        events = records(home / "world" / name / CLUSTER_LOGS)
+        jobs = {(e["_context"], e["Job ID"]) for e in events if e.get("Event") == "SparkListenerJobStart"}
+        tasks = {(e["_context"], e["Task Info"]["Task ID"]) for e in events if "Task Info" in e}
+        for table, expected in (("sparkjob_gold", jobs), ("sparktask_gold", tasks)):
+            assert first[table][name]["rows"] == len(expected) > 100
+    overwatch("demo", "--home", home)
+    second = stored(home)
+    for table in modules():
+        for name in names:
+            assert second[table.name][name]["rows"] == first[table.name][name]["rows"], table.name
