@@ -2,6 +2,8 @@
 PYTHON ?= $(shell for p in python3 python3.11 python3.12 python3.13; do $$p -c 'import sys; sys.exit(not (3, 11) <= sys.version_info[:2] <= (3, 13))' 2>/dev/null && { echo $$p; exit; }; done; echo python3)
 BIN := .venv/bin
 ENV := .venv/.installed
+# Tests wait for files and processes as much as they compute; the second process takes what the first has left to do.
+TWO := --numprocesses 2 --dist worksteal
 
 .DEFAULT_GOAL := help
 .PHONY: help demo ui test test-fast test-deep lint fmt docs lock bench record-sample clean
@@ -26,10 +28,10 @@ ui: $(ENV)  ## Open Dagster on the demo: web server and daemon
 	@$(BIN)/overwatch ui
 
 test: $(ENV)  ## The everyday suite
-	$(BIN)/python -m pytest -m 'not deep'
+	$(BIN)/python -m pytest -m 'not deep' $(TWO)
 
 test-fast: $(ENV)  ## Only what needs no engine; less than a minute
-	$(BIN)/python -m pytest -m 'not engine and not jvm and not deep'
+	$(BIN)/python -m pytest -m 'not engine and not jvm and not deep' $(TWO)
 
 test-deep: $(ENV)  ## The same laws on many more cases; hours
 	$(BIN)/python -m pytest -m deep --timeout 14400
