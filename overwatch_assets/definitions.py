@@ -16,7 +16,7 @@ from overwatch_assets.orchestration.schedules import daily
 from overwatch_assets.orchestration.sensors import new_cluster_logs
 
 DEPLOYMENT = settings.deployment(settings.deployment_path())
-PARTITIONS = partitions_of(DEPLOYMENT)
+PARTITIONS = partitions_of(DEPLOYMENT, settings.stated_day())
 SPARK = SparkResource.configure_at_launch()  # one object, so that a run has one session
 
 defs = dg.Definitions(

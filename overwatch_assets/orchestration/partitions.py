@@ -16,12 +16,21 @@ _PARTITION = "dagster/partition"
 Days = dict[str, list[dt.date]]
 
 
-def partitions_of(deployment: Deployment) -> dg.MultiPartitionsDefinition:
-    """Define days from the earliest primordial date to today (UTC), by active workspace and the reserved `account`."""
+def partitions_of(deployment: Deployment, today: dt.date | None = None) -> dg.MultiPartitionsDefinition:
+    """Define days from the earliest primordial date to today (UTC), by active workspace and the reserved `account`.
+
+    Args:
+        deployment: the workspaces.
+        today: where a stated clock stands, such as the demo's; None: today moves on with the clock.
+    """
+    end = None if today is None else (today + dt.timedelta(days=1)).isoformat()
     return dg.MultiPartitionsDefinition(
         {
             "date": dg.DailyPartitionsDefinition(
-                start_date=deployment.earliest_primordial_date.isoformat(), end_offset=1, timezone="UTC"
+                start_date=deployment.earliest_primordial_date.isoformat(),
+                end_date=end,
+                end_offset=0 if end else 1,
+                timezone="UTC",
             ),
             "workspace": dg.StaticPartitionsDefinition(
                 [*(w.workspace_id for w in deployment.active_workspaces), ACCOUNT]

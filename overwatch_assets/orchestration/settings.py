@@ -40,6 +40,12 @@ def deployment(path: str) -> Deployment:
     return load_deployment(path, today=now().date())
 
 
+def stated_day() -> dt.date | None:
+    """Return the day on which a clock stands that OVERWATCH_NOW stopped in the past; None: it goes."""
+    day = now().date()
+    return day if day < dt.datetime.now(dt.UTC).date() else None
+
+
 def now(tags: Mapping[str, str] | None = None) -> dt.datetime:
     """Return the time that a run or tick takes as its `now`, UTC.
 

@@ -1,5 +1,6 @@
 """What Dagster shows: the graph against the list of modules, and as a text that a reviewer sees changing."""
 
+import datetime as dt
 import os
 import subprocess
 import sys
@@ -11,6 +12,7 @@ import pytest
 from overwatch_assets.contract.registry import modules, tables
 from overwatch_assets.errors import ConfigurationError
 from overwatch_assets.orchestration import settings
+from overwatch_assets.orchestration.partitions import partitions_of
 from overwatch_assets_tests.orchestration.worlds import World
 
 SNAPSHOT = Path(__file__).with_name("asset_graph.txt")
@@ -89,6 +91,16 @@ def test_partitions_are_days_by_workspace_and_the_account(definitions: dg.Defini
     assert days.get_first_partition_key() == "2024-05-01"  # the earliest primordial date
     assert days.get_last_partition_key() == settings.now().date().isoformat()  # today included
     assert workspaces.partitions_def.get_partition_keys() == ["123", "456", "account"]
+
+
+def test_partitions_end_where_a_stated_clock_stands(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The demo's story is of 2024: nobody wants to see the days since then as missing."""
+    monkeypatch.setenv("OVERWATCH_NOW", "2024-05-03T23:30:00Z")
+    days = partitions_of(world.deployment, settings.stated_day()).get_partitions_def_for_dimension("date")
+    assert days.get_partition_keys() == ["2024-05-01", "2024-05-02", "2024-05-03"]
+    for moving in ("", dt.datetime.now(dt.UTC).isoformat()):
+        monkeypatch.setenv("OVERWATCH_NOW", moving)
+        assert settings.stated_day() is None
 
 
 def test_snapshot_of_the_graph(definitions: dg.Definitions) -> None:
