@@ -56,8 +56,8 @@ _LABELS = pa.schema(
 """What each line is told of its file."""
 SINK = "_reading"
 _END = 1 << 62
-_CHUNK = 128 << 20  # bytes of log that one commit holds; twice as much costs 0.3 GB more memory
-_ACKNOWLEDGED = 4  # chunks that are acknowledged together: for each alone that was a tenth of a load
+_CHUNK = 96 << 20  # bytes of log that one commit holds; twice as much costs 0.3 GB more memory
+_ACKNOWLEDGED = 5  # chunks that are acknowledged together: for each alone that was a tenth of a load
 _HEAD = 4096  # bytes that tell a file that was written anew: more than what all logs of one version begin with
 _PLACE = ("date", "filename", "filePosition")  # tells apart what has one content key
 
@@ -147,7 +147,7 @@ def load_event_logs(load: Load, prefixes: Iterable[str], *, cluster_id: str | No
     for start in range(0, len(chunks), _ACKNOWLEDGED):
         group, rest = chunks[start : start + _ACKNOWLEDGED], chunks[start + _ACKNOWLEDGED :]
         later = {r.tracked_path for c in rest for r in c}
-        for read in _load_group(load, group, by_path, state, later, stored, heads):
+        for read in _load_group(load, group, by_path, state, later, stored, heads, cores):
             done += sum(by_path[p].log.size for p in read)
             load.progress(load.table.name, done, total)
         for path in {r.tracked_path for c in group for r in c}:
@@ -269,6 +269,7 @@ def _load_group(
     later: set[str],
     stored: set[str],
     heads: Mapping[str, set[str]],
+    cores: int,
 ) -> Iterator[set[str]]:
     """Insert some chunks of ranges, each in a commit, and acknowledge them; yield the files that each was the last of.
 
@@ -286,7 +287,7 @@ def _load_group(
         behind = later | {r.tracked_path for c in group[number + 1 :] for r in c}
         if ranges := _unread(chunk, state):
             sinks.append(store.location.path(SINK, uuid.uuid4().hex))
-            _insert(load, ranges, pending, copied, sinks[-1])
+            _insert(load, ranges, pending, copied, sinks[-1], cores)
             ends, rejects = _read_to(ends_of(store.location, sinks[-1]), ranges)
             quarantine(load, rejects)
             for path, end in ends.items():
@@ -310,13 +311,16 @@ def _unread(ranges: Iterable[Range], state: Mapping[str, End]) -> list[Range]:
     return [r if end is None else r.after(end.position) for r, end in ends if end is None or not end.over]
 
 
-def _insert(load: Load, ranges: Sequence[Range], pending: Mapping[str, Pending], copied: set[str], sink: str) -> None:
+def _insert(
+    load: Load, ranges: Sequence[Range], pending: Mapping[str, Pending], copied: set[str], sink: str, cores: int
+) -> None:
     """Append the lines of some ranges; those of ``copied`` logs only where their keys are not stored."""
     table, store = load.table, load.store
     work = _labelled(ranges, pending)
 
     def lines() -> DataFrame:
-        frame = store.spark.createDataFrame(work).repartition(len(ranges))
+        # As many tasks as cores: each holds a reader's and a writer's memory, however small its files are.
+        frame = store.spark.createDataFrame(work).repartition(min(len(ranges), cores))
         return frame.mapInArrow(read_into_sink(sink), _ddl(pa.schema([*LINES, *_LABELS])))
 
     def rows() -> DataFrame:

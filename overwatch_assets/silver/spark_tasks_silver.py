@@ -38,7 +38,7 @@ _INFO_TYPE = (
 @table(
     module_id=2008,
     module_name="Silver_SPARK_Tasks",
-    rebuild=Fold(batch_rows=80_000),
+    rebuild=Fold(batch_rows=60_000),
     entity=_ENTITY,
     keys=(*CONTEXT, "StageID", "StageAttemptID", "TaskID", "TaskAttempt", "ExecutorID", "Host", "startTimestamp"),
     partition="startDate",

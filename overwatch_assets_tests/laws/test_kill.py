@@ -159,13 +159,13 @@ def test_what_was_being_read_when_its_file_was_rolled(opens: Opens) -> None:
 def test_a_large_file_is_continued_after_its_last_acknowledged_part(
     opens: Opens, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """A file is read in parts, four of which are acknowledged together; a load that ends after the second four is taken up there."""
+    """A file is read in parts, five of which are acknowledged together; a load that ends after the second five is taken up there."""
     app = application("etl")
     shop = opens("parts")
     shop.logs.put(files_of([app]))
     wanted = [tables()[BRONZE]]
     with monkeypatch.context() as patched:
-        patched.setattr(tracked, "_CHUNK", 15_000)
+        patched.setattr(tracked, "_CHUNK", 12_000)
         insert, parts = tracked.insert_side, []
 
         def interrupted(*args: Any) -> None:
@@ -180,7 +180,7 @@ def test_a_large_file_is_continued_after_its_last_acknowledged_part(
     before = shop.rows(BRONZE).total()
     assert 0 < before < len(app.lines)
     (result,) = shop.chain(wanted=wanted)
-    # The rows of the third four were in and are recorded now; what follows them is read.
+    # The rows of the third five were in and are recorded now; what follows them is read.
     assert result.counts["inserted"] >= len(set(app.lines)) - before
     assert shop.rows(BRONZE).total() == len(set(app.lines))
     calm = opens("calm-parts")
