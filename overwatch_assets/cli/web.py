@@ -14,7 +14,7 @@ from overwatch_assets.cli.output import console
 from overwatch_assets.cli.where import absolute, deployment_file, deployment_of
 from overwatch_assets.config.loading import VARIABLE
 from overwatch_assets.errors import OverwatchError
-from overwatch_assets.sample.demo import environment, serving
+from overwatch_assets.sample.demo import environment, serving, set_up_instance
 
 _POLL_S = 0.5
 _PATIENCE_S = 15.0
@@ -42,6 +42,7 @@ def run(option: str | None, *, host: str, port: int) -> None:
 def _serve(file: str, host: str, port: int, variables: Mapping[str, str]) -> None:
     home = Path(variables.get("DAGSTER_HOME") or dagster_home(file))
     home.mkdir(parents=True, exist_ok=True)
+    set_up_instance(home)
     commands = {
         "web server": [sys.executable, "-m", "dagster_webserver", *_location(), "-h", host, "-p", str(port)],
         "daemon": [sys.executable, "-m", "dagster._daemon", "run", *_location()],

@@ -112,6 +112,12 @@ def run(home: Path, *, progress: Progress) -> DemoResult:
     return DemoResult(home / "deployment.yaml", home / "dagster", results)
 
 
+def set_up_instance(dagster_home: Path) -> None:
+    """Give Dagster's instance our settings, unless it has its own."""
+    settings = resources.files("overwatch_assets.orchestration").joinpath("dagster.yaml").read_text()
+    _put(dagster_home / "dagster.yaml", settings, keep=True)
+
+
 @contextmanager
 def serving(home: Path) -> Iterator[None]:
     """Answer the API of the demo's workspaces at the address in its deployment file, unless somebody does already.
@@ -279,8 +285,7 @@ def _prepared(home: Path) -> _State:
         if not token.exists():
             token.touch(mode=0o600)
             token.write_text(f"dapi{secrets.token_hex(16)}\n")
-    settings = resources.files("overwatch_assets.orchestration").joinpath("dagster.yaml").read_text()
-    _put(home / "dagster/dagster.yaml", settings, keep=True)
+    set_up_instance(home / "dagster")
     mounts = [
         f"/mnt/cluster-logs,{home / 'world' / w.name / CLUSTER_LOGS},{w.workspace_id}\n" for w in story().workspaces
     ]

@@ -5,10 +5,11 @@ import os
 import sys
 from pathlib import Path
 
+from overwatch_assets.sample.demo import set_up_instance
 from overwatch_assets_tests.orchestration.worlds import World, make_world
 
 FIRST, DAYS = dt.date(2024, 5, 1), 31
-LOGS = ("etl-spark42.zstd", "failures-spark42.zstd")  # of each day
+LOGS = ("etl-spark42.zstd", "failures-spark42.zstd", "notebooks-spark42.zstd", "stream-spark42.zstd")  # of each day
 WORKSPACE = "123"
 
 
@@ -47,6 +48,7 @@ def by_dagster(home: Path) -> None:
     os.environ["OVERWATCH_DEPLOYMENT"] = World(home).path
     os.environ["DAGSTER_HOME"] = str(home / "dagster")
     Path(os.environ["DAGSTER_HOME"]).mkdir()
+    set_up_instance(Path(os.environ["DAGSTER_HOME"]))
     import dagster as dg
 
     from overwatch_assets.definitions import defs
