@@ -6,8 +6,10 @@ import time
 from pathlib import Path
 
 import pytest
+import yaml
 
 from overwatch_assets.cli.web import WebError, _children, _location, _watch, dagster_home
+from overwatch_assets.sample.demo import set_up_instance
 
 # A child with a child of its own, as Dagster's web server has: both write their ids, then wait.
 FAMILY = (
@@ -76,3 +78,16 @@ def test_location_is_the_workspace_file_if_there_is_one(monkeypatch: pytest.Monk
     assert _location() == ("-m", "overwatch_assets.definitions")
     (tmp_path / "workspace.yaml").write_text("")
     assert _location() == ("-w", "workspace.yaml")
+
+
+def test_an_instance_without_settings_gets_ours_and_another_keeps_its_own(tmp_path: Path) -> None:
+    (tmp_path / "own").mkdir()
+    (tmp_path / "own/dagster.yaml").write_text("telemetry: {enabled: true}\n")
+    (tmp_path / "new").mkdir()
+    for home in ("own", "new"):
+        set_up_instance(tmp_path / home)
+    assert (tmp_path / "own/dagster.yaml").read_text() == "telemetry: {enabled: true}\n"
+    (limit,) = yaml.safe_load((tmp_path / "new/dagster.yaml").read_text())["concurrency"]["runs"][
+        "tag_concurrency_limits"
+    ]
+    assert (limit["key"], limit["limit"]) == ("overwatch/workspace", 1)
