@@ -93,12 +93,14 @@ def find_logs(url: str, storage_options: Mapping[str, Any] | None = None) -> Lis
     Hidden names (`.` or `_` first), checksum files, Delta tables and a cluster's driver and executor logs are left out.
     A file that is named itself is always taken as a log. Folders that can't be listed come back as failures.
 
-    Raises: SourceError if there is nothing at `url`, or its protocol is unknown.
+    Raises: SourceError if there is nothing at `url`, or its protocol is unknown or needs options that are not given.
     """
     try:
         fs, root = filesystem(url, storage_options)
     except (ValueError, ImportError) as error:
         raise SourceError(f"The event logs at {url} can't be reached: {error}") from error
+    except TypeError as error:  # such as `dbfs`, which needs to know the workspace and a token
+        raise SourceError(f"The event logs at {url} can't be reached without storage options: {error}") from error
     fs.invalidate_cache()
     failures: list[ListingFailure] = []
     try:

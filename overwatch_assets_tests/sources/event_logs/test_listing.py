@@ -135,6 +135,13 @@ def test_a_missing_path_and_an_unknown_protocol_are_errors(tmp_path: Path) -> No
         find_logs("nope://x")
 
 
+def test_a_protocol_that_needs_options_is_an_error_without_them() -> None:
+    with pytest.raises(
+        SourceError, match=r"^The event logs at dbfs:/x can't be reached without storage options: .*token"
+    ):
+        find_logs("dbfs:/x")
+
+
 def test_what_cannot_be_listed_does_not_hide_the_rest(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     for name in ("a/app-1", "b/app-2"):
         (tmp_path / name).parent.mkdir()
