@@ -81,7 +81,7 @@ _MAX_LINE = 1 << 30  # Arrow's 32-bit offsets end at 2 GiB
 _KEPT_OF_LONG_LINE = _MIB
 _SMALLEST_CUT = 8 * _MIB
 _CHUNK = 256 * _MIB
-_EXPANSION = 30  # about what a compressed event log grows to
+_EXPANSION, _MOST_EXPANSION = 30, 300  # what compressed event logs grow to: about, and at most
 _DAY_MS = 86_400_000
 _START = b"SparkListenerApplicationStart"
 _CLUSTER_ID = "spark.databricks.clusterUsageTags.clusterId"
@@ -166,6 +166,8 @@ def plan_ranges(
     for log, position in logs:
         plain = log.codec is Codec.PLAIN
         left = max(log.size - position.pos, 0) if plain else max(log.size * _EXPANSION - position.pos, log.size)
+        if not plain and left > max_bytes:  # the more it is cut the better: ranges behind its end cost nothing
+            left = log.size * _MOST_EXPANSION
         parts = max(-(-left // max_bytes), 1)
         bounds = [position.pos + left * i // parts for i in range(parts + 1)]
         whole = Range(

@@ -432,12 +432,12 @@ def test_a_plan_cuts_plain_files_by_cores_and_chunks_by_size() -> None:
     told = [[(r.path, r.start // MIB, None if r.end is None else r.end // MIB) for r in chunk] for chunk in chunks]
     assert told == [
         [("small", 0, None), ("medium", 0, 10), ("medium", 10, 20), ("medium", 20, 30), ("medium", 30, None)],
-        *([("packed", 100 * i, 100 * (i + 1))] for i in range(5)),
-        [("packed", 500, None)],
+        *([("packed", 100 * i, 100 * (i + 1))] for i in range(59)),
+        [("packed", 5900, None)],
         [("continued", 100 + 25 * i, 125 + 25 * i) for i in range(4)],
         [*[("continued", 200 + 25 * i, 225 + 25 * i) for i in range(3)], ("continued", 275, None), ("empty", 0, None)],
     ]
-    later = chunks[8][1]
+    later = chunks[62][1]
     assert (later.chunk_start, later.first_line, later.log_id, later.near_ms) == (100 * MIB, 5, "app-1", T)
     moved = later.after(Position(240 * MIB, 9, "app-2", T + 1))
     assert (moved.chunk_start, moved.start, moved.end, moved.first_line) == (240 * MIB, 240 * MIB, 250 * MIB, 9)
