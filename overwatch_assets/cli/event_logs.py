@@ -84,7 +84,7 @@ def load(
         steps.expect(1 + len(due) * len(derived))
         for window in due:
             for result in runner.load_side_by_side(derived, window):
-                steps.finished(_said(result, window))
+                steps.finished(_said(result))
         report = spark_report(store)
     tomorrow = day_start_ms(now.date()) + DAY_MS
     ahead = tuple(Window(max(w.from_ms, tomorrow), w.until_ms) for w in behind if w.until_ms > tomorrow)
@@ -122,12 +122,12 @@ def _check_remote(remote: str) -> None:
 def _step(runner: Runner, table: Table, window: Window, steps: Steps) -> Result:
     steps(table.name, 0, 1)
     result = runner.load(table, window)
-    steps.finished(_said(result, window))
+    steps.finished(_said(result))
     return result
 
 
-def _said(result: Result, window: Window) -> str:
-    return f"{result.table} {window}: {result.status}, {result.seconds:.1f} s"
+def _said(result: Result) -> str:
+    return f"{result.table} {result.window}: {result.status}, {result.seconds:.1f} s"
 
 
 def run(

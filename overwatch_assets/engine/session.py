@@ -19,9 +19,9 @@ if TYPE_CHECKING:
 
 EngineKind = Literal["sail", "spark", "databricks"]
 
-# Read once, when Sail's server starts. Rust's log goes to standard error, which is the command line's screen, and
-# says of each commit that another one preceded it, before it tries again, that this is an error. Its
-# allocator would give memory back to the system as soon as it is free, and get it again: a tenth of a load's time.
+# Read once, when Sail's server starts. Its log goes to standard error, which is the command line's screen, and calls
+# it an error when another commit came first, before it tries again. Its allocator would give memory back to the system
+# as soon as it is free, and get it again: a tenth of a load's time.
 _SAIL_ENVIRONMENT = {"RUST_LOG": "error,sail_delta_lake::transaction=off", "MIMALLOC_PURGE_DELAY": "-1"}
 _MALLOC = {-8: 1, -3: 32 << 20, -1: 512 << 20}  # M_ARENA_MAX; M_MMAP_THRESHOLD and M_TRIM_THRESHOLD, bytes
 # Otherwise the client looks at the stack, and for a notebook, at each call: a fifth of a small load's time.

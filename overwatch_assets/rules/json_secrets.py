@@ -1,7 +1,6 @@
 """Secret properties cut out of JSON that was parsed, and out of text that could not be.
 
-Which names are secrets': `rules/names.py`. Values that are JSON written as text, which audit logs have at any depth,
-are looked into.
+Values that are JSON written as text, which audit logs have at any depth, are looked into.
 """
 
 import json
@@ -13,15 +12,18 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from overwatch_assets.rules.names import SECRET_NAME
-
-_SECRET = re.compile(SECRET_NAME, re.IGNORECASE)
+_SECRET_NAME = (
+    r"token|secret|passw|passphrase|credential|(?:access|account|private|encryption|api)[._-]?key|shared[._-]?access"  # noqa: S105 - a pattern of names, no secret
+    r"|\.sas\."
+)
+"""What a property's name contains when its value is a secret. Without look-around, which RE2 has not."""
+_SECRET = re.compile(_SECRET_NAME, re.IGNORECASE)
 _PARTS = ("token", "secret", "passw", "passphrase", "credential", "key", "shared", "sas")  # every secret's name has one
 _NUMBERS = (int, float)  # and booleans, which are numbers to Python
 _OPENINGS = frozenset("{[ \t\r\n")  # what JSON as text may begin with
 _NAME = re.compile(r'(\\*)"([^"\\]*)\1"\s*:\s*\1"')  # a name and the beginning of its text, escaped any number of times
 _QUOTE = re.compile(r'(\\*)"')
-_PAIR = rf'"[^"\\]*(?i:{SECRET_NAME})[^"\\]*"\s*:\s*"(?:[^"\\]|\\.)*"'
+_PAIR = rf'"[^"\\]*(?i:{_SECRET_NAME})[^"\\]*"\s*:\s*"(?:[^"\\]|\\.)*"'
 _PAIR_AND_COMMA = rf"(?:,\s*{_PAIR})|(?:{_PAIR}\s*,)|(?:{_PAIR})"
 _PROPERTIES = r'(?:Properties|modifiedConfigs|extraTags)"\s*:\s*\{'  # only Spark events with these hold secrets
 

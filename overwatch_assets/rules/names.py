@@ -1,16 +1,10 @@
-"""Column names of payloads, as Overwatch scrubbed them, and property names that must not be stored."""
+"""Column names of payloads, as Overwatch scrubbed them."""
 
 import re
 
 from pyspark.sql import Column, functions as F, types as T
 
 from overwatch_assets.contract.types import spark_type
-
-SECRET_NAME = (
-    r"token|secret|passw|passphrase|credential|(?:access|account|private|encryption|api)[._-]?key|shared[._-]?access"  # noqa: S105 - a pattern of names, no secret
-    r"|\.sas\."
-)
-"""What a property's name contains when its value is a secret. Without look-around, which Sail has not."""
 
 
 def scrubbed(ddl: str) -> str:

@@ -226,8 +226,13 @@ def _loaders(home: Path) -> Iterator[list[_Loader]]:
     package = Path(__file__).parents[2]
     path = os.pathsep.join([str(package), *filter(None, [os.environ.get("PYTHONPATH")])])
     # The processes share the cores: one that plans for all of them takes a fifth longer on tables as small as these.
-    variables = {**os.environ, **environment(home), "PYTHONPATH": path, "SAIL_EXECUTION__DEFAULT_PARALLELISM": "1"}
-    variables["OVERWATCH_NOW"] = LOOKS[-1].isoformat()  # partitions end there; each load states its own clock
+    variables = {
+        **os.environ,
+        **environment(home),
+        "OVERWATCH_NOW": LOOKS[-1].isoformat(),  # partitions end there; each load states its own clock
+        "PYTHONPATH": path,
+        "SAIL_EXECUTION__DEFAULT_PARALLELISM": "1",
+    }
     loaders = []
     try:
         for workspace in story().workspaces:

@@ -11,8 +11,8 @@ from overwatch_assets_tests.bench import ranges
 from overwatch_assets_tests.bench.logs import write_log
 from overwatch_assets_tests.bench.peers import Cost, duckdb_parse, history_server, run
 
-# name, applications, megabytes each
 SMALL, RANGE = "6 MB as a whole process", "31 days of one workspace"
+# name, applications, megabytes each
 CASES = (("100 MB", 1, 100), ("400 MB", 1, 400), ("1 GB", 1, 1000), ("40 x 10 MB", 40, 10))
 
 

@@ -1,4 +1,4 @@
-"""Large event logs made of a recorded one: real records, repeated with new ids and later times."""
+"""Large event logs made of recorded ones: real records, repeated with new ids and later times."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass

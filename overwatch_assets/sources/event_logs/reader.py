@@ -156,10 +156,11 @@ def plan_ranges(
 ) -> list[tuple[Range, ...]]:
     """Divide logs, each from its position on, into chunks to be committed one after the other.
 
-    A chunk reads about `max_bytes` of decompressed log (compressed files count thirtyfold) in ranges that can be read
-    side by side; within a chunk only plain files are cut, into at most `cores` ranges of at least 8 MiB. The ranges of
-    a file come in order. A later chunk's ranges of a file start their counting at the file's position here;
-    `Range.after` with the last row of the chunk before spares them that.
+    A chunk reads about `max_bytes` of decompressed log (compressed files count thirtyfold; those that fill more than a
+    chunk so are cut as if they grew three hundredfold) in ranges that can be read side by side; within a chunk only
+    plain files are cut, into at most `cores` ranges of at least 8 MiB. The ranges of a file come in order. A later
+    chunk's ranges of a file start their counting at the file's position here; `Range.after` with the last row of the
+    chunk before spares them that.
     """
     chunks: list[list[Range]] = []
     room = 0
@@ -522,7 +523,7 @@ class _Reader:
         for point in points.tolist():
             start = int(starts[point])
             line = piece[start : start + int(lengths[point])]
-            if _START in line and (log_id := application_log_id(_parsed(line))) is not None:
+            if (log_id := _application(line)) is not None:
                 yield point, log_id
 
     def _identities(self, piece: bytes, starts: _Int64, lengths: _Int64, points: _Int64) -> pa.Array:
@@ -660,18 +661,6 @@ def _untimed(raw: _Bytes, starts: _Int64, lengths: _Int64) -> _Int64:
     return np.flatnonzero(~(task & (is_end | is_start)))
 
 
-def _starts(piece: bytes) -> Iterator[tuple[int, str]]:
-    """Yield the offset and identity of each application start in whole lines."""
-    at = piece.find(_START)
-    while at >= 0:
-        begin = piece.rfind(b"\n", 0, at) + 1
-        end = piece.find(b"\n", at)
-        end = len(piece) if end < 0 else end
-        if (log_id := application_log_id(_parsed(piece[begin:end]))) is not None:
-            yield begin, log_id
-        at = piece.find(_START, end)
-
-
 def _each(data: bytes) -> Iterator[bytes]:
     """Yield the lines of some bytes without their line feeds, one at a time, where the first few are enough."""
     at = 0
@@ -683,7 +672,12 @@ def _each(data: bytes) -> Iterator[bytes]:
 
 
 def _started(head: bytes) -> str | None:
-    return next((log_id for _, log_id in _starts(head)), None)
+    return next((log_id for line in _each(head) if (log_id := _application(line)) is not None), None)
+
+
+def _application(line: bytes) -> str | None:
+    """Return the identity of the application that a line starts."""
+    return application_log_id(_parsed(line)) if _START in line else None
 
 
 def _parsed(line: bytes) -> Mapping[str, Any]:
