@@ -3,7 +3,7 @@
 from pyspark.sql import DataFrame, functions as F
 
 from overwatch_assets.contract import Column, Insert, Source, table
-from overwatch_assets.rules.audit_records import FIELDS, RECORDS, audit_records
+from overwatch_assets.rules.audit_records import ABOUT, FIELDS, RECORDS, audit_records
 from overwatch_assets.rules.spark_time import date_of
 
 
@@ -20,6 +20,7 @@ from overwatch_assets.rules.spark_time import date_of
             "date", "date", "UTC day of `timestamp`; of a record without one, the day of its folder.", nullable=False
         ),
         *(Column(name, kind, doc, nullable=name not in ("serviceName", "actionName")) for name, kind, doc in FIELDS),
+        *(Column(name, kind, doc) for name, kind, doc in ABOUT),
         Column(
             "hashKey",
             "bigint",
@@ -49,7 +50,7 @@ def audit_log_bronze(audit_log_files: DataFrame) -> DataFrame:
     records = lines.mapInArrow(audit_records, RECORDS)
     return records.select(
         F.coalesce(date_of(F.col("timestamp")), F.col("day")).alias("date"),
-        *(F.col(name) for name, _, _ in FIELDS),
+        *(F.col(name) for name, _, _ in (*FIELDS, *ABOUT)),
         F.xxhash64("timestamp", "serviceName", "actionName", "requestId", "paramsText").alias("hashKey"),
         "lineHash",
         F.col("file").alias("filename"),

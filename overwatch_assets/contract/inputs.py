@@ -46,14 +46,17 @@ class AsOf:
     A changed look-up row touches every entity whose stored row used its key, whatever its day (docs/architecture.md).
 
     Attributes:
-        key: the input's column (string or array of strings) with the keys under which a row is found.
-        uses: the input's column with the keys that an entity's own row asks for.
-        stored: this table's column that keeps the keys it used.
+        key: the input's column with the key, or the array of keys, under which a row is found.
+        stored: this table's array column that keeps the keys it asked for, found or not.
+        uses: the input's own array column with the keys that an entity's own rows ask for, where a table looks into
+            its own input; None: the transform gets the whole table, which is small.
+        optional: the table loads without this input.
     """
 
     key: str
-    uses: str
     stored: str
+    uses: str | None = None
+    optional: bool = False
 
 
 @dataclass(frozen=True)

@@ -22,9 +22,14 @@ class Fold:
 
     Attributes:
         batch_rows: input rows that one commit may cover; None: the load is one commit. Bounds memory for volume tables.
+        open: boolean column of the table that marks rows which end where their inputs have been loaded to; entities
+            with one are touched by every later load, and ``spans`` says how far each input is loaded.
+        since: column with the start of such a row, epoch ms.
     """
 
     batch_rows: int | None = None
+    open: str | None = None
+    since: str | None = None
 
 
 Rebuild = Insert | Fold

@@ -86,6 +86,8 @@ class Table:
         """Check what a typo would break."""
         names = [column.name for column in self.columns]
         wrong = [n for n in (*self.keys, *self.entity, *self.links, *self.z_order) if n not in names]
+        if isinstance(self.rebuild, Fold):
+            wrong += [n for n in (self.rebuild.open, self.rebuild.since) if n is not None and n not in names]
         if self.partition is not None and self.partition not in names:
             wrong.append(self.partition)
         if wrong:
@@ -137,7 +139,7 @@ class Table:
         return tuple(
             n
             for n in self.upstreams
-            if not all(isinstance(r, Events | Linked | Consulted) and r.optional for r in self.inputs[n])
+            if not all(isinstance(r, Events | Linked | AsOf | Consulted) and r.optional for r in self.inputs[n])
         )
 
 

@@ -64,10 +64,20 @@ FIELDS: tuple[tuple[str, str, str], ...] = (
 )
 """Columns of a record: name, type, meaning."""
 
+ABOUT: tuple[tuple[str, str, str], ...] = (
+    ("event_cluster_id", "string", "Cluster that an event of the service clusters is about."),
+    ("event_pool_id", "string", "Pool that an event of the service instancePools is about."),
+    ("event_job_id", "bigint", "Job that an event of the service jobs is about."),
+    ("event_run_id", "bigint", "Run that an event of the service jobs is about: of a task's run the whole job's."),
+)
+"""Columns with what a record is about, wherever its action says so: in a parameter, or in the answer."""
+
 _RECORD = T.StructType([T.StructField(name, spark_type(kind)) for name, kind, _ in FIELDS])
-_shape = shaper(_RECORD)
+_ABOUT = T.StructType([T.StructField(name, spark_type(kind)) for name, kind, _ in ABOUT])
+_shape, _shape_about = shaper(_RECORD), shaper(_ABOUT)
 _NO_SECRETS = frozenset({"idempotency_token"})  # documented: a caller's own name for a request
 
+_ANSWERED = {"create", "runNow", "submitRun"}  # actions whose answer names what they made
 # Some actions write these with a capital first letter, beside others that do not.
 _CAPITAL = {"dataSourceId": "DataSourceId", "dashboardId": "DashboardId", "alertId": "AlertId"}
 _REFRESH_SCHEDULES = {"createRefreshSchedule", "deleteRefreshSchedule", "updateRefreshSchedule"}
@@ -79,7 +89,7 @@ RECORDS = ", ".join(
         "pos bigint",
         "day date",
         "lineHash bigint",
-        *(f"{name} {kind}" for name, kind, _ in FIELDS),
+        *(f"{name} {kind}" for name, kind, _ in (*FIELDS, *ABOUT)),
         "paramsText string",
         "droppedProperties int",
         "value string",
@@ -116,8 +126,34 @@ def audit_record(line: str) -> AuditRecord | str:
     params = _object(found.get("requestParams"))
     fields: dict[str, Any] = _shape({**found, "requestParams": _one_spelling(params, found["actionName"])})
     fields["timestamp"] = event_time_ms({"timestamp": found.get("timestamp")})
+    fields |= _shape_about(_about(found, params or {}))
     params_text = None if params is None else text_of(dict(sorted(params.items())))
     return AuditRecord(fields, params_text, text_of(found) if dropped else line, dropped)
+
+
+def _about(record: dict[str, Any], params: dict[str, Any]) -> dict[str, Any]:
+    """What `ABOUT` names, as the record has it."""
+    service, action = record["serviceName"], record["actionName"]
+    if service not in ("clusters", "instancePools", "jobs"):
+        return {}
+    result = (_object((_object(record.get("response")) or {}).get("result")) or {}) if action in _ANSWERED else {}
+
+    def first(*values: Any) -> Any:
+        return next((v for v in values if v not in (None, "")), None)
+
+    if service == "clusters":
+        created = result.get("cluster_id") if action == "create" else None
+        return {"event_cluster_id": first(created, params.get("cluster_id"), params.get("clusterId"))}
+    if service == "instancePools":
+        created = result.get("instance_pool_id") if action == "create" else None
+        return {"event_pool_id": first(created, params.get("instance_pool_id"))}
+    made = result.get("job_id") if action == "create" else None
+    shared = params.get("resourceId") if action == "changeJobAcl" else None
+    begun = result.get("run_id") if action in ("runNow", "submitRun") else None
+    return {
+        "event_job_id": first(made, shared, params.get("job_id"), params.get("jobId")),
+        "event_run_id": first(begun, params.get("multitaskParentRunId"), params.get("runId"), params.get("run_id")),
+    }
 
 
 def _object(value: Any) -> dict[str, Any] | None:
@@ -152,7 +188,7 @@ def audit_records(batches: Iterable[pa.RecordBatch]) -> Iterator[pa.RecordBatch]
         records = [record for record in found if isinstance(record, AuditRecord)]
         at = pa.array([index for index, record in enumerate(found) if isinstance(record, AuditRecord)], pa.int64())
         columns = {name: batch.column(name).take(at) for name in ("file", "line", "pos", "day", "lineHash")}
-        for field in _RECORD.fields:
+        for field in (*_RECORD.fields, *_ABOUT.fields):
             columns[field.name] = arrow_of([record.fields.get(field.name) for record in records], field.dataType)
         columns["paramsText"] = pa.array([record.params_text for record in records], pa.string())
         columns["droppedProperties"] = pa.array([record.dropped for record in records], pa.int32())

@@ -6,13 +6,14 @@ from functools import reduce
 
 import pyarrow as pa
 import pyarrow.compute as pc
-from pyspark.sql import DataFrame, functions as F, types as T
+from pyspark.sql import Column, DataFrame, functions as F, types as T
 
 from overwatch_assets.contract.inputs import AsOf, Events, Linked
 from overwatch_assets.contract.rebuild import Fold
 from overwatch_assets.contract.table import Table
 from overwatch_assets.runner.context import Load
 from overwatch_assets.runner.difference import as_text, write_difference
+from overwatch_assets.runner.report import loaded_until_ms, read_report
 from overwatch_assets.storage.tables import is_any
 
 _COUNT = "_n"
@@ -85,6 +86,7 @@ class _Reader:
     def __init__(self, load: Load, touched: pa.Table) -> None:
         self.load = load
         self.touched = touched
+        self.loaded_until = _loaded_until(load)
         self.days = {
             name: self._days(load.upstream(name), role)
             for name, roles in load.table.inputs.items()
@@ -107,6 +109,8 @@ class _Reader:
         """Spans, then the inputs in the contract's order."""
         load = self.load
         spans = load.store.spark.createDataFrame(batch.select(list(load.table.entity)))
+        if self.loaded_until is not None:
+            spans = spans.withColumn("loaded_until", self.loaded_until)
         return [spans, *(self._input(name, batch) for name in load.table.inputs)]
 
     def _input(self, name: str, batch: pa.Table) -> DataFrame:
@@ -119,6 +123,8 @@ class _Reader:
                 parts.append(self._of(self._events(name, frame, role), role.key, batch, upstream))
             elif isinstance(role, Linked):
                 parts.append(self._of(frame, role.key, batch, upstream))
+            elif isinstance(role, AsOf) and role.uses is None:
+                parts.append(frame)
             elif isinstance(role, AsOf) and (served := _looked_up(load, upstream, role, parts[0])) is not None:
                 parts.append(_same(served, parts[0], upstream, "leftanti"))
         return reduce(DataFrame.unionByName, parts)
@@ -143,6 +149,27 @@ class _Reader:
         return load.store.arrow(
             rows.groupBy(*(F.col(k).alias(e) for k, e in pairs)).agg(F.count(F.lit(1)).alias(_COUNT))
         )
+
+
+def _loaded_until(load: Load) -> Column | None:
+    """How far each input is loaded, epoch ms, as a struct; None: the table has no open rows."""
+    assert isinstance(load.table.rebuild, Fold)  # noqa: S101 - tells mypy
+    if load.table.rebuild.open is None:
+        return None
+    modules = {name: load.upstream(name).module_id for name in load.table.inputs}
+    report = read_report(load.store, [m for m in modules.values() if m is not None])
+    ends = {n: loaded_until_ms(report, m) for n, m in modules.items() if m is not None}
+    return F.struct(*(F.lit(ms).cast("bigint").alias(name) for name, ms in ends.items()))
+
+
+def _open(load: Load) -> pa.Table | None:
+    """Entities with a row that is open and began before the window's end; None: the table has no open rows."""
+    table, store = load.table, load.store
+    assert isinstance(table.rebuild, Fold)  # noqa: S101 - tells mypy
+    if table.rebuild.open is None or table.rebuild.since is None or not store.exists(table):
+        return None
+    rows = store.read(table).where(F.col(table.rebuild.open) & (F.col(table.rebuild.since) < load.window.until_ms))
+    return store.arrow(rows.select(*table.entity, F.lit(0).cast("bigint").alias(_COUNT)).distinct())
 
 
 def _only(frame: DataFrame, role: Events) -> DataFrame:
@@ -188,6 +215,8 @@ def _touched(load: Load) -> pa.Table:
                         .distinct()
                     )
                 )
+    if (still_open := _open(load)) is not None:
+        found.append(still_open)
     if not found:
         return pa.table({n: pa.array([], pa.string()) for n in (*table.entity, _COUNT)})
     whole = pa.concat_tables([f.cast(_plain(found[0].schema)) for f in found])
@@ -298,6 +327,7 @@ def _of(
 
 def _looked_up(load: Load, upstream: Table, role: AsOf, own: DataFrame) -> DataFrame | None:
     """Rows of all time that serve the keys which the entities' own rows ask for; None: they ask for none."""
+    assert role.uses is not None  # noqa: S101 - tells mypy
     asked = load.store.arrow(own.select(F.explode(role.uses).alias("k")).distinct()).column("k").to_pylist()
     if not asked:
         return None

@@ -3,7 +3,7 @@ from typing import Any
 
 import pytest
 
-from overwatch_assets.rules.audit_records import AuditRecord, audit_record
+from overwatch_assets.rules.audit_records import ABOUT, AuditRecord, audit_record
 
 # The example of a delivered record in Overwatch's documentation of its source.
 CREATE = {
@@ -127,3 +127,37 @@ def test_secrets_are_cut_from_parameters_response_and_line() -> None:
 )
 def test_lines_that_are_no_records(line: str, reason: str) -> None:
     assert audit_record(line) == reason
+
+
+@pytest.mark.parametrize(
+    ("service", "action", "given", "result", "about"),
+    [
+        ("clusters", "create", {"cluster_name": "a"}, {"cluster_id": "c1"}, {"event_cluster_id": "c1"}),
+        ("clusters", "create", {"cluster_name": "a"}, None, {}),
+        ("clusters", "edit", {"cluster_id": "c1"}, None, {"event_cluster_id": "c1"}),
+        ("clusters", "startResult", {"clusterId": "c1"}, None, {"event_cluster_id": "c1"}),
+        ("instancePools", "create", {}, {"instance_pool_id": "p1"}, {"event_pool_id": "p1"}),
+        ("instancePools", "delete", {"instance_pool_id": "p1"}, None, {"event_pool_id": "p1"}),
+        ("jobs", "create", {"name": "j"}, {"job_id": 7}, {"event_job_id": 7}),
+        ("jobs", "changeJobAcl", {"resourceId": "7"}, None, {"event_job_id": 7}),
+        ("jobs", "runNow", {"job_id": "7"}, {"run_id": 70}, {"event_job_id": 7, "event_run_id": 70}),
+        ("jobs", "submitRun", {"run_name": "r"}, {"run_id": 70}, {"event_run_id": 70}),
+        ("jobs", "runTriggered", {"jobId": "7", "runId": "70"}, None, {"event_job_id": 7, "event_run_id": 70}),
+        (
+            "jobs",
+            "runStart",
+            {"jobId": "7", "runId": "71", "multitaskParentRunId": "70"},
+            None,
+            {"event_job_id": 7, "event_run_id": 70},
+        ),
+        ("jobs", "cancel", {"run_id": "71"}, None, {"event_run_id": 71}),
+        ("jobs", "repairRun", {"run_id": "70"}, {"repair_id": 5}, {"event_run_id": 70}),
+        ("notebook", "runCommand", {"clusterId": "c1"}, None, {}),
+    ],
+)
+def test_what_a_record_is_about(
+    service: str, action: str, given: dict[str, Any], result: dict[str, Any] | None, about: dict[str, Any]
+) -> None:
+    answer = {"statusCode": 200, "result": None if result is None else json.dumps(result)}
+    found = record(serviceName=service, actionName=action, requestParams=given, response=answer).fields
+    assert {name: found[name] for name, _, _ in ABOUT if found.get(name) is not None} == about
