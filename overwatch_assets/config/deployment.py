@@ -69,6 +69,7 @@ class Workspace(Settings):
     consumer_database_name: Database = Field(description=DATABASE)
     active: bool = Field(default=True, description="true or false")
     max_days: Annotated[int, Field(gt=0)] = Field(default=30, description="a whole number greater than 0")
+    max_state_days: Annotated[int, Field(gt=0)] = Field(default=90, description="a whole number greater than 0")
     cluster_log_prefixes: Locations = Field(
         default=(), description=LOCATION + "; several are separated by ';' or are a YAML list"
     )

@@ -23,7 +23,8 @@ class Fold:
     Attributes:
         batch_rows: input rows that one commit may cover; None: the load is one commit. Bounds memory for volume tables.
         open: boolean column of the table that marks rows which end where their inputs have been loaded to; entities
-            with one are touched by every later load, and ``spans`` says how far each input is loaded.
+            with one are touched by every later load, and ``spans`` says how far each input is loaded (``loaded_until``)
+            and how long a state may last without a sign of life (``max_state_days``).
         since: column with the start of such a row, epoch ms.
     """
 

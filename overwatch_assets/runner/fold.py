@@ -110,7 +110,8 @@ class _Reader:
         load = self.load
         spans = load.store.spark.createDataFrame(batch.select(list(load.table.entity)))
         if self.loaded_until is not None:
-            spans = spans.withColumn("loaded_until", self.loaded_until)
+            longest = F.lit(load.workspace.max_state_days).cast("bigint")
+            spans = spans.withColumn("loaded_until", self.loaded_until).withColumn("max_state_days", longest)
         return [spans, *(self._input(name, batch) for name in load.table.inputs)]
 
     def _input(self, name: str, batch: pa.Table) -> DataFrame:

@@ -1,0 +1,248 @@
+"""What state a cluster was in: its events, and what closes it where an event is missing.
+
+Events of a cluster are told by its own API and may be lost, late or doubled. The rules:
+
+| event | the cluster |
+|---|---|
+| `CREATING`, `STARTING` | is on from here; what was carried (workers, uptime) begins anew |
+| `TERMINATING`, a permanent deletion | is off from here |
+| any other | stays what it was: an `EXPANDED_DISK` after the end does not switch it on |
+
+Before its first switch a cluster was on if that switch is an end, or if one of the events there comes of running
+clusters only.
+
+A cluster that is on, and of which no end is known before its next start or the end of what is loaded, is closed by a
+`TERMINATING_IMPUTED`, which vanishes when a real event comes: at the time that the audit logs say that somebody ended
+it; else where the last sign of life is, an event or the end of a run (plus its auto-termination time before another
+start; after an hour of silence if it was made for runs that have all ended; after ``longest_ms`` for any other).
+"""
+
+from bisect import bisect_right
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+
+CREATING, STARTING, RESTARTING = "CREATING", "STARTING", "RESTARTING"
+TERMINATING, IMPUTED = "TERMINATING", "TERMINATING_IMPUTED"
+DELETED = "PERMENANT_DELETE"  # sic: the documented spelling
+
+SWITCHES_ON = frozenset({CREATING, STARTING})
+SWITCHES_OFF = frozenset({TERMINATING, IMPUTED, DELETED})
+_RUNNING = frozenset({"RUNNING", "INIT_SCRIPTS_STARTED", "RESIZING", "UPSIZE_COMPLETED", "DRIVER_HEALTHY", RESTARTING})
+_WITHOUT_DBUS = frozenset(
+    {CREATING, STARTING, RESTARTING, "INIT_SCRIPTS_STARTED", "INIT_SCRIPTS_FINISHED"} | SWITCHES_OFF
+)
+_RESETS = frozenset({TERMINATING, IMPUTED, DELETED, RESTARTING, "EDITED"})
+_SILENCE_MS = 3_600_000
+
+
+@dataclass(frozen=True)
+class Event:
+    """An event of a cluster, with the sizes that it states.
+
+    Attributes:
+        ms: when, epoch ms.
+        size: fixed number of workers, else the least of an autoscaling cluster.
+        content: tells two events of one type and ms apart.
+    """
+
+    ms: int
+    type: str
+    current: int | None = None
+    target: int | None = None
+    size: int | None = None
+    content: int = 0
+    imputed: bool = False
+
+    @property
+    def place(self) -> tuple[int, int, str, int]:
+        """Order of events: those of one ms as an end, then a start, then the rest."""
+        return (
+            self.ms,
+            0 if self.type in SWITCHES_OFF else 1 if self.type in SWITCHES_ON else 2,
+            self.type,
+            self.content,
+        )
+
+
+@dataclass(frozen=True)
+class Run:
+    """A run on the cluster; end None: it has not ended yet."""
+
+    start: int
+    end: int | None
+
+
+@dataclass(frozen=True)
+class Spec:
+    """A definition of the cluster, from its time on; the first serves earlier times too."""
+
+    ms: int
+    workers: int | None = None
+    autotermination_minutes: int | None = None
+    automated: bool | None = None
+
+
+@dataclass(frozen=True)
+class Cluster:
+    """All that is known of one cluster.
+
+    Attributes:
+        ended: times at which the audit logs say that somebody ended it.
+        deleted: times at which it was deleted for good.
+        loaded_until: how far its events are loaded.
+        longest_ms: how long a cluster may be silent, without an open run, until it is taken to have ended.
+    """
+
+    events: Sequence[Event]
+    loaded_until: int
+    longest_ms: int
+    runs: Sequence[Run] = ()
+    specs: Sequence[Spec] = ()
+    ended: Sequence[int] = ()
+    deleted: Sequence[int] = ()
+
+    @cached_property
+    def _specs(self) -> list[Spec]:
+        return sorted(self.specs, key=lambda s: (s.ms, repr(s)))
+
+    def spec(self, ms: int) -> Spec:
+        """The definition at a time: the last one until then, else the first."""
+        at = bisect_right(self._specs, ms, key=lambda s: s.ms)
+        return self._specs[max(at - 1, 0)] if self._specs else Spec(ms)
+
+
+@dataclass(frozen=True)
+class State:
+    """One state, `[start, end)`.
+
+    Attributes:
+        is_open: it ends where the events are loaded to, because nothing later is known.
+        restart: when the cluster was last started, or its first event.
+        current: workers at its start; None: no event and no definition says.
+        since_restart_ms: how long it was on since the restart, at the end of the state; 0 for the first state after an
+            end, an edit or `RESTARTING`, and while it is off.
+    """
+
+    type: str
+    start: int
+    end: int
+    is_open: bool
+    imputed: bool
+    running: bool
+    current: int | None
+    target: int | None
+    reset: bool
+    restart: int
+    since_restart_ms: int
+
+    @property
+    def dbu_billable(self) -> bool:
+        """Whether it costs DBUs."""
+        return self.running and self.type not in _WITHOUT_DBUS
+
+
+def states(cluster: Cluster) -> list[State]:
+    """Every state of a cluster, in order, without gap or overlap."""
+    cycles = list(_closed(cluster, list(_cycles(cluster))))
+    events = [(event, on) for cycle in cycles for event, on in zip(cycle, _on(cycle), strict=True)]
+    found: list[State] = []
+    workers: int | None = None
+    restart = 0
+    since = 0
+    for at, (event, on) in enumerate(events):
+        before = found[-1] if found else None
+        reset = before is not None and (before.type in _RESETS or not before.running)
+        if event.type in SWITCHES_ON or before is None:
+            workers, restart, since = None, event.ms, 0
+        if event.current is not None or event.size is not None:
+            workers = event.current if event.current is not None else event.size
+        elif workers is None:
+            workers = cluster.spec(event.ms).workers
+        last = at + 1 == len(events)
+        # An end of a cluster that was made for its runs, and a deletion, are final: nothing more is waited for.
+        final = event.type == DELETED or (event.type in SWITCHES_OFF and bool(cluster.spec(event.ms).automated))
+        end = events[at + 1][0].ms if not last else event.ms if final else max(cluster.loaded_until, event.ms)
+        since += end - event.ms if on else 0
+        target = event.size if event.type == CREATING else event.target
+        found.append(
+            State(
+                type=event.type,
+                start=event.ms,
+                end=end,
+                is_open=last and not final,
+                imputed=event.imputed,
+                running=on,
+                current=workers if on else 0,
+                target=(workers if target is None else target) if on else 0,
+                reset=reset,
+                restart=restart,
+                since_restart_ms=since if on and not reset else 0,
+            )
+        )
+    return found
+
+
+def _cycles(cluster: Cluster) -> Iterator[list[Event]]:
+    """Events in order, each once, cut before each start; starts in a row, or after `RESTARTING`, are one."""
+    once: dict[tuple[int, str], Event] = {}
+    known = [*cluster.events, *(Event(ms, DELETED) for ms in cluster.deleted)]
+    for event in sorted(known, key=lambda e: e.place):
+        once.setdefault((event.ms, event.type), event)
+    cycle: list[Event] = []
+    for event in once.values():
+        if cycle and event.type in SWITCHES_ON and cycle[-1].type not in SWITCHES_ON | {RESTARTING}:
+            yield cycle
+            cycle = []
+        cycle.append(event)
+    if cycle:
+        yield cycle
+
+
+def _on(cycle: Sequence[Event]) -> list[bool]:
+    """Whether the cluster is on from each event of a cycle."""
+    first = next((e.type for e in cycle if e.type in SWITCHES_ON | SWITCHES_OFF), None)
+    if first is None or first in SWITCHES_ON:
+        on = any(e.type in _RUNNING for e in cycle)
+    else:
+        on = cycle[0].type not in SWITCHES_OFF
+    found = []
+    for event in cycle:
+        on = event.type in SWITCHES_ON or (on and event.type not in SWITCHES_OFF)
+        found.append(on)
+    return found
+
+
+def _closed(cluster: Cluster, cycles: Sequence[list[Event]]) -> Iterator[list[Event]]:
+    """Cycles, with an imputed end where a cluster that is on has none."""
+    for at, cycle in enumerate(cycles):
+        if not _on(cycle)[-1]:
+            yield cycle
+            continue
+        following = cycles[at + 1][0].ms if at + 1 < len(cycles) else None
+        stop = _stop(cluster, cycle, following)
+        yield cycle if stop is None else [*cycle, Event(stop, IMPUTED, imputed=True)]
+
+
+def _stop(cluster: Cluster, cycle: Sequence[Event], following: int | None) -> int | None:
+    """When a cluster ended that was on at the end of a cycle; None: it did not."""
+    begun, last = cycle[0].ms, cycle[-1].ms
+    horizon = cluster.loaded_until if following is None else following
+    if (said := min((ms for ms in cluster.ended if last < ms < horizon), default=None)) is not None:
+        return said
+    spec = cluster.spec(last)
+    runs = [r for r in cluster.runs if (following is None or r.start < following) and (r.end is None or r.end >= begun)]
+    alive = max([last + 1, *(horizon if r.end is None else min(r.end, horizon) for r in runs)])
+    if following is not None:
+        idle = 0 if spec.automated else (spec.autotermination_minutes or 0) * 60_000
+        if not spec.automated and not idle:
+            return None  # it ends only when somebody ends it, and of that nothing is known
+        return alive + idle if alive + idle < following else None
+    if any(r.end is None for r in runs):
+        return None
+    if spec.automated and cluster.runs:
+        return alive if alive + _SILENCE_MS <= horizon else None
+    return last + cluster.longest_ms if max(alive, last + cluster.longest_ms) < horizon else None
+
+
+__all__ = ["Cluster", "Event", "Run", "Spec", "State", "states"]

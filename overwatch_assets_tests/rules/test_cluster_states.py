@@ -1,0 +1,199 @@
+"""silver.md 9 and gold.md 4.4, with the defects that they mark mended."""
+
+import random
+from itertools import pairwise
+
+import pytest
+
+from overwatch_assets.rules.cluster_states import Cluster, Event, Run, Spec, State, states
+
+H = 3_600_000
+M = 60_000
+DAY = 24 * H
+LONGEST = 90 * DAY
+JOB = Spec(0, workers=2, automated=True)
+SHARED = Spec(0, workers=2, automated=False, autotermination_minutes=30)
+
+
+def cluster(*events: Event, until: int = 10 * DAY, longest_ms: int = LONGEST, **known: object) -> Cluster:
+    return Cluster(events=events, loaded_until=until, longest_ms=longest_ms, **known)  # type: ignore[arg-type]
+
+
+def told(found: list[State]) -> list[tuple[str, int, int, bool]]:
+    return [(s.type, s.start, s.end, s.running) for s in found]
+
+
+def test_the_worked_example() -> None:
+    found = states(
+        cluster(
+            Event(22 * H, "CREATING", size=2),
+            Event(22 * H + 5 * M, "DRIVER_HEALTHY"),
+            Event(22 * H + 6 * M, "RUNNING", current=2, target=2),
+            Event(23 * H + 30 * M, "RESIZING", current=2, target=6),
+            Event(23 * H + 36 * M, "UPSIZE_COMPLETED", current=6, target=6),
+            Event(25 * H, "RESIZING", current=6, target=3),
+            Event(25 * H + 10 * M, "RUNNING", current=3, target=3),
+            Event(26 * H, "TERMINATING"),
+            until=27 * H,
+        )
+    )
+    assert [(s.type, s.end - s.start, s.current, s.target, s.running, s.dbu_billable) for s in found] == [
+        ("CREATING", 5 * M, 2, 2, True, False),
+        ("DRIVER_HEALTHY", 1 * M, 2, 2, True, True),
+        ("RUNNING", 84 * M, 2, 2, True, True),
+        ("RESIZING", 6 * M, 2, 6, True, True),
+        ("UPSIZE_COMPLETED", 84 * M, 6, 6, True, True),
+        ("RESIZING", 10 * M, 6, 3, True, True),
+        ("RUNNING", 50 * M, 3, 3, True, True),
+        ("TERMINATING", 60 * M, 0, 0, False, False),
+    ]
+    assert found[4].since_restart_ms == 180 * M
+    assert (found[-1].since_restart_ms, found[-1].is_open, found[-1].reset) == (0, True, False)
+    assert {s.restart for s in found} == {22 * H}
+
+
+def test_nothing_but_a_start_switches_a_cluster_on() -> None:
+    found = states(cluster(Event(0, "CREATING"), Event(H, "TERMINATING"), Event(2 * H, "EXPANDED_DISK")))
+    assert told(found)[1:] == [("TERMINATING", H, 2 * H, False), ("EXPANDED_DISK", 2 * H, 10 * DAY, False)]
+    found = states(cluster(Event(0, "CREATING"), Event(H, "TERMINATING"), Event(2 * H, "PINNED"), Event(H, "UNPINNED")))
+    assert not any(s.running for s in found[1:])
+
+
+@pytest.mark.parametrize(
+    ("first", "then", "was_on"),
+    [
+        ("EXPANDED_DISK", "TERMINATING", True),
+        ("RUNNING", "TERMINATING", True),
+        ("EXPANDED_DISK", "STARTING", False),
+        ("EDITED", None, False),
+        ("RUNNING", None, True),
+    ],
+)
+def test_a_cluster_that_was_there_before_its_first_event(first: str, then: str | None, was_on: bool) -> None:
+    events = [Event(0, first), *([] if then is None else [Event(H, then)])]
+    assert states(cluster(*events))[0].running is was_on
+
+
+def test_a_restart_forgets_the_workers_and_the_uptime_of_the_time_before() -> None:
+    found = states(
+        cluster(
+            Event(0, "CREATING", size=8),
+            Event(H, "TERMINATING"),
+            Event(2 * H, "STARTING"),
+            Event(3 * H, "RUNNING", current=3, target=3),
+            specs=[Spec(0, workers=1)],
+        )
+    )
+    assert [(s.type, s.current, s.target) for s in found[2:]] == [("STARTING", 1, 1), ("RUNNING", 3, 3)]
+    assert (found[2].reset, found[2].restart, found[2].since_restart_ms) == (True, 2 * H, 0)
+    assert (found[3].reset, found[3].since_restart_ms) == (False, 10 * DAY - 2 * H)
+
+
+def test_workers_that_nothing_tells_are_unknown() -> None:
+    assert states(cluster(Event(0, "CREATING")))[0].current is None
+
+
+def test_an_end_that_was_lost_before_a_restart() -> None:
+    events = (Event(0, "CREATING"), Event(H, "RUNNING"), Event(9 * H, "STARTING"))
+    runs = [Run(2 * H, 4 * H)]
+    # Its last run ended at 4, and it ends by itself after half an hour without one.
+    found = states(cluster(*events, runs=runs, specs=[SHARED]))
+    assert told(found)[1:3] == [
+        ("RUNNING", H, 4 * H + 30 * M, True),
+        ("TERMINATING_IMPUTED", 4 * H + 30 * M, 9 * H, False),
+    ]
+    assert found[2].imputed
+    # The audit logs say when somebody ended it.
+    found = states(cluster(*events, runs=runs, specs=[SHARED], ended=[5 * H]))
+    assert told(found)[2] == ("TERMINATING_IMPUTED", 5 * H, 9 * H, False)
+    # It never ends by itself, so it ran until it was started again.
+    found = states(cluster(*events, runs=runs, specs=[Spec(0, automated=False, autotermination_minutes=0)]))
+    assert told(found)[1] == ("RUNNING", H, 9 * H, True)
+
+
+def test_starting_after_creating_or_restarting_is_no_lost_end() -> None:
+    found = states(
+        cluster(Event(0, "CREATING"), Event(M, "STARTING"), Event(H, "RESTARTING"), Event(H + M, "STARTING"))
+    )
+    assert [s.type for s in found] == ["CREATING", "STARTING", "RESTARTING", "STARTING"]
+    assert all(s.running for s in found)
+    assert found[3].restart == H + M
+
+
+def test_a_cluster_of_a_job_whose_end_was_lost() -> None:
+    events = (Event(0, "CREATING"), Event(M, "RUNNING"))
+    # Between two tasks it still runs: the original wrote a termination at its last event.
+    assert len(states(cluster(*events, runs=[Run(M, H)], specs=[JOB], until=2 * H - 1))) == 2
+    closed = states(cluster(*events, runs=[Run(M, H)], specs=[JOB], until=2 * H))
+    assert told(closed)[1:] == [("RUNNING", M, H, True), ("TERMINATING_IMPUTED", H, H, False)]
+    assert not closed[-1].is_open, "nothing more is waited for"
+    # An open run keeps it on; so does a run that began later.
+    assert len(states(cluster(*events, runs=[Run(M, H), Run(3 * H, None)], specs=[JOB]))) == 2
+    # Without any run nothing says that its work is over.
+    assert len(states(cluster(*events, specs=[JOB]))) == 2
+    # A real event takes its place.
+    real = states(cluster(*events, Event(H + M, "TERMINATING"), runs=[Run(M, H)], specs=[JOB]))
+    assert told(real)[1:] == [("RUNNING", M, H + M, True), ("TERMINATING", H + M, H + M, False)]
+
+
+def test_deletion_closes_a_cluster_for_good() -> None:
+    found = states(cluster(Event(0, "CREATING"), Event(M, "RUNNING"), deleted=[H]))
+    assert told(found)[1:] == [("RUNNING", M, H, True), ("PERMENANT_DELETE", H, H, False)]
+    assert not found[-1].is_open
+    found = states(cluster(Event(0, "CREATING"), Event(M, "TERMINATING"), deleted=[H]))
+    assert told(found)[1:] == [("TERMINATING", M, H, False), ("PERMENANT_DELETE", H, H, False)]
+
+
+def test_silence_ends_a_cluster_after_the_longest_time_unless_a_run_is_open() -> None:
+    events = (Event(0, "CREATING"), Event(H, "RUNNING"))
+    assert len(states(cluster(*events, longest_ms=3 * DAY, until=3 * DAY))) == 2
+    closed = states(cluster(*events, longest_ms=3 * DAY, until=5 * DAY))
+    assert told(closed)[1:] == [
+        ("RUNNING", H, 3 * DAY + H, True),
+        ("TERMINATING_IMPUTED", 3 * DAY + H, 5 * DAY, False),
+    ]
+    assert len(states(cluster(*events, longest_ms=3 * DAY, runs=[Run(H, None)]))) == 2
+
+
+def test_ends_and_starts_of_one_ms_come_in_that_order_and_doubles_once() -> None:
+    found = states(
+        cluster(
+            Event(0, "CREATING"),
+            Event(H, "STARTING", content=1),
+            Event(H, "TERMINATING"),
+            Event(H, "STARTING", content=2, size=5),
+        )
+    )
+    assert told(found)[1:] == [("TERMINATING", H, H, False), ("STARTING", H, 10 * DAY, True)]
+    assert found[2].current is None, "of two events of one type and time the one with the smaller hash counts"
+
+
+def test_states_abut_whatever_the_order_of_events() -> None:
+    kinds = [
+        "CREATING",
+        "STARTING",
+        "RUNNING",
+        "RESIZING",
+        "TERMINATING",
+        "EXPANDED_DISK",
+        "RESTARTING",
+        "SOMETHING_NEW",
+    ]
+    for seed in range(300):
+        rng = random.Random(seed)
+        events = [
+            Event(rng.randrange(60) * H, rng.choice(kinds), current=rng.choice([None, 1, 4]), content=n)
+            for n in range(12)
+        ]
+        known = {
+            "runs": [Run(a := rng.randrange(60) * H, rng.choice([None, a + H])) for _ in range(rng.randrange(3))],
+            "specs": [rng.choice([JOB, SHARED])],
+            "ended": [rng.randrange(70) * H] * rng.randrange(2),
+            "deleted": [rng.randrange(70) * H] * rng.randrange(2),
+        }
+        found = states(cluster(*events, until=3 * DAY, **known))
+        shuffled = rng.sample(events, len(events))
+        assert states(cluster(*shuffled, until=3 * DAY, **known)) == found
+        assert all(a.end == b.start for a, b in pairwise(found))
+        assert all(s.end >= s.start for s in found)
+        assert sum(s.is_open for s in found) <= 1
