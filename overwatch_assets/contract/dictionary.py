@@ -78,7 +78,8 @@ def _role(role: Role) -> str:
         case Consulted():
             return "consulted by its reader" + (", optional" if role.optional else "")
         case AsOf():
-            return f"looked up by `{role.uses}` in `{role.key}`"
+            by = f" by `{role.uses}`" if role.uses else ""
+            return f"looked up{by} in `{role.key}`" + (", optional" if role.optional else "")
 
 
 def _names(names: tuple[str, ...]) -> str:

@@ -32,30 +32,39 @@ class Linked:
     """Rows of a derived table, found through its change records, before and after a change.
 
     Attributes:
-        key: the input's columns that hold this table's entity: its own entity, or its links.
+        key: the input's columns that hold this table's entity: its own entity, or its links; one may be an array.
+        open: the input's boolean column of rows that last as far as the input is loaded; they touch their entities in
+            every load, because what is made of them grows though they do not change.
+        since: the input's column with the start of such a row, epoch ms.
     """
 
     key: tuple[str, ...]
+    open: str | None = None
+    since: str | None = None
     optional: bool = False
 
 
 @dataclass(frozen=True)
 class AsOf:
-    """A look-up: rows of a derived table that other entities' rows depend on.
+    """A look-up: rows of another entity, or of none, that an entity's rows depend on.
 
     A changed look-up row touches every entity whose stored row used its key, whatever its day (docs/architecture.md).
+    Of a bronze table those are the rows in the window, as for `Events`.
 
     Attributes:
         key: the input's column with the key, or the array of keys, under which a row is found.
-        stored: this table's array column that keeps the keys it asked for, found or not.
-        uses: the input's own array column with the keys that an entity's own rows ask for, where a table looks into
-            its own input; None: the transform gets the whole table, which is small.
+        stored: this table's array column that keeps the keys it asked for, as text, found or not.
+        uses: the column, member or array with the keys that are asked for: of the input itself, where a table looks
+            into what its own rows come from; or `input.column` of an input that is declared before it. None: the
+            transform gets the whole table, which is small.
+        only: per column of the input the values that serve; other rows are no look-ups.
         optional: the table loads without this input.
     """
 
     key: str
     stored: str
     uses: str | None = None
+    only: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     optional: bool = False
 
 

@@ -33,4 +33,12 @@ class Fold:
     since: str | None = None
 
 
-Rebuild = Insert | Fold
+@dataclass(frozen=True)
+class Mirror:
+    """The source is the whole truth and small: each load brings all rows to what the source says now.
+
+    Rows that the source no longer has are deleted, and what changed is recorded with its entity's keys.
+    """
+
+
+Rebuild = Insert | Fold | Mirror

@@ -9,7 +9,7 @@ from typing import Literal
 from pyspark.sql import DataFrame, types as T
 
 from overwatch_assets.contract.inputs import AsOf, Consulted, Events, Linked, Role, Source
-from overwatch_assets.contract.rebuild import Fold, Insert, Rebuild
+from overwatch_assets.contract.rebuild import Fold, Mirror, Rebuild
 from overwatch_assets.contract.types import spark_type
 from overwatch_assets.errors import ConfigurationError
 
@@ -41,6 +41,21 @@ class View:
 
     name: str
     columns: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class Invariant:
+    """What must hold of a table's rows beyond keys and types: an asset check, which warns.
+
+    Attributes:
+        name: of the check, as Dagster takes it.
+        doc: what holds.
+        find: from rows to what does not hold: a frame whose first column says it in words.
+    """
+
+    name: str
+    doc: str
+    find: Callable[[DataFrame], DataFrame]
 
 
 ORGANIZATION = Column("organization_id", "string", "Workspace id, the value after `o=` in its URL.", nullable=False)
@@ -80,6 +95,7 @@ class Table:
     side_tables: tuple[str, ...] = ()
     view: View | None = None
     version: int = 1
+    invariants: tuple[Invariant, ...] = ()
     transform: Transform | None = None
 
     def __post_init__(self) -> None:
@@ -169,6 +185,7 @@ def table(
     side_tables: tuple[str, ...] = (),
     view: View | None = None,
     version: int = 1,
+    invariants: tuple[Invariant, ...] = (),
 ) -> Callable[[Transform], Table]:
     """Make the decorated transform a table: its name is the function's, its layer the package's.
 
@@ -185,13 +202,15 @@ def table(
         taken = [n for n, r in roles.items() if not all(isinstance(role, Consulted) for role in r)]
         if parameters != taken:
             raise ConfigurationError(f"{name}: parameters {parameters} are not the inputs {taken}")
-        if taken != list(inputs) and not isinstance(rebuild, Insert):
+        if taken != list(inputs) and isinstance(rebuild, Fold):
             raise ConfigurationError(f"{name}: only the reader of a source consults a table, and it has none")
         layer = transform.__module__.split(".")[-2]
         if layer not in ("bronze", "silver", "gold"):
             raise ConfigurationError(f"{name}: a table lives in bronze/, silver/ or gold/, not in {layer}")
         if isinstance(rebuild, Fold) and not entity:
             raise ConfigurationError(f"{name}: a fold needs an entity")
+        if isinstance(rebuild, Mirror) and not (entity and all(r == (Source(),) for r in roles.values())):
+            raise ConfigurationError(f"{name}: a mirror needs an entity, and reads its source alone")
         return register(
             Table(
                 name=name,
@@ -210,6 +229,7 @@ def table(
                 side_tables=side_tables,
                 view=view,
                 version=version,
+                invariants=invariants,
                 transform=transform,
             )
         )
@@ -217,4 +237,16 @@ def table(
     return make
 
 
-__all__ = ["META", "ORGANIZATION", "TABLES", "AsOf", "Column", "Layer", "Table", "View", "register", "table"]
+__all__ = [
+    "META",
+    "ORGANIZATION",
+    "TABLES",
+    "AsOf",
+    "Column",
+    "Invariant",
+    "Layer",
+    "Table",
+    "View",
+    "register",
+    "table",
+]

@@ -13,7 +13,7 @@ from pyspark.sql import functions as F
 
 from overwatch_assets.config.deployment import ACCOUNT
 from overwatch_assets.contract.registry import modules
-from overwatch_assets.contract.table import Table
+from overwatch_assets.contract.table import Invariant, Table
 from overwatch_assets.orchestration.io_manager import of_days
 from overwatch_assets.orchestration.partitions import of_run
 from overwatch_assets.orchestration.resources import SparkResource
@@ -91,6 +91,9 @@ def checks_of(table: Table, partitions: dg.MultiPartitionsDefinition) -> dg.Asse
         states = spark.states(fresh=asked)
         yield _holes(table, states).result(table, _HOLES, dg.AssetCheckSeverity.WARN)
         yield _stale(table, states).result(table, _STALE, dg.AssetCheckSeverity.WARN)
+        for invariant in table.invariants:
+            found = _broken(table, invariant, Checked(spark, asked))
+            yield found.result(table, invariant.name, dg.AssetCheckSeverity.WARN)
         if table.layer == "bronze":
             yield _refused(table, spark, asked).result(table, _QUARANTINE, dg.AssetCheckSeverity.WARN)
         _tell_downstream(context, table, states)
@@ -108,6 +111,7 @@ def _specs(table: Table) -> list[dg.AssetCheckSpec]:
     if table.layer == "bronze":
         described[_QUARANTINE] = "No input was refused; what was is in quarantine_bronze."
     # Tables below would count doubled rows twice, so they wait for this one.
+    described |= {invariant.name: invariant.doc for invariant in table.invariants}
     return [
         dg.AssetCheckSpec(name, asset=dg.AssetKey(table.name), description=text, blocking=name == _UNIQUE)
         for name, text in described.items()
@@ -144,6 +148,17 @@ def _rows(table: Table, checked: Checked) -> Iterator[dg.AssetCheckResult]:
         ]
     yield unique.result(table, _UNIQUE, dg.AssetCheckSeverity.ERROR)
     yield contract.result(table, _CONTRACT, dg.AssetCheckSeverity.ERROR)
+
+
+def _broken(table: Table, invariant: Invariant, checked: Checked) -> Findings:
+    found = Findings()
+    for workspace_id, store, days in checked.stores():
+        if store.exists(table):
+            broken = invariant.find(of_days(store, table.name, days))
+            told = store.arrow(broken.groupBy(F.col(broken.columns[0]).alias("_told")).count()).to_pylist()
+            told.sort(key=lambda r: (-r["count"], str(r["_told"])))
+            found.lines += [f"workspace {workspace_id}: {r['count']} rows: {r['_told']}" for r in told]
+    return found
 
 
 def _holes(table: Table, states: Mapping[str, State]) -> Findings:

@@ -6,14 +6,15 @@ from dataclasses import dataclass
 from functools import partial
 
 import pyarrow as pa
-from pyspark.sql import DataFrame, functions as F
+from pyspark.sql import DataFrame, functions as F, types as T
 
 from overwatch_assets.contract.table import Table
 from overwatch_assets.runner.state import TABLE_CHANGES
 from overwatch_assets.runner.window import DAY_MS, Window, day_of, day_start_ms
-from overwatch_assets.storage.tables import TableStore
+from overwatch_assets.storage.tables import TableStore, is_any
 
 Keys = Mapping[str, Sequence[str]]
+_FEW = 500
 
 
 @dataclass
@@ -80,13 +81,16 @@ class Changes:
 
     def days(self, table: Table, entities: pa.Table) -> set[dt.date]:
         """Days on which a bronze table has rows of some entities."""
-        first, values = entities.column_names[-1], entities.column(entities.column_names[-1]).unique().to_pylist()
-        found = self.store.arrow(
-            self._of(table)
-            .where(F.element_at(F.element_at(F.col("keys"), first), 1).isin([str(v) for v in values]))
-            .select("fromTS", "untilTS")
-            .distinct()
-        ).to_pylist()
+        name = entities.column_names[-1]
+        values = [str(v) for v in entities.column(name).unique().to_pylist() if v is not None]
+        key = F.get(F.element_at(F.col("keys"), name), F.lit(0))
+        records = self._of(table).select("fromTS", "untilTS", key.alias("_key"))
+        if len(values) <= _FEW:
+            records = records.where(is_any(F.col("_key"), values))
+        else:
+            wanted = self.store.frame([(v,) for v in values], T.StructType([T.StructField("_wanted", T.StringType())]))
+            records = records.join(wanted, F.col("_key") == F.col("_wanted"), "leftsemi")
+        found = self.store.arrow(records.select("fromTS", "untilTS").distinct()).to_pylist()
         return {d for r in found for d in Window(r["fromTS"], r["untilTS"]).days}
 
 

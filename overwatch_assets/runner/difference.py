@@ -14,6 +14,7 @@ from overwatch_assets.runner.window import Window
 from overwatch_assets.storage.tables import TOMBSTONE
 
 _ID = "_id"
+_FEW, _LIGHT = 1_000, 16 * 2**20  # rows and bytes that one message of the client carries easily
 
 
 def row_id(table: Table) -> Column:
@@ -85,6 +86,12 @@ def as_text(value: object) -> tuple[str, ...]:
     return (str(value),)
 
 
+def _carried(load: Load, rows: DataFrame) -> DataFrame:
+    """A few rows as a literal: a MERGE computes its source anew for each of its steps (docs/architecture.md)."""
+    data = load.store.arrow(rows)
+    return load.store.spark.createDataFrame(data, rows.schema) if data.nbytes <= _LIGHT else rows
+
+
 def write_difference(
     load: Load,
     new: Callable[[], DataFrame],
@@ -146,7 +153,7 @@ def write_difference(
         return parts[0] if len(parts) == 1 else parts[0].unionByName(parts[1])
 
     load.lease.check()
-    store.merge(table, difference, dates=dates)
+    store.merge(table, (lambda: _carried(load, difference())) if len(rows) <= _FEW else difference, dates=dates)
     load.counts["inserted"] += sum(r["_old"] is None for r in rows)
     load.counts["updated"] += sum(r["_old"] is not None and r["_new"] is not None for r in rows)
     load.counts["deleted"] += sum(r["_new"] is None for r in rows)

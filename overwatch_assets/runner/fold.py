@@ -1,7 +1,7 @@
 """Fold: read touched entities whole, and replace their rows (docs/architecture.md)."""
 
 import datetime as dt
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from functools import reduce
 
 import pyarrow as pa
@@ -9,7 +9,7 @@ import pyarrow.compute as pc
 from pyspark.sql import Column, DataFrame, functions as F, types as T
 
 from overwatch_assets.contract.inputs import AsOf, Events, Linked
-from overwatch_assets.contract.rebuild import Fold
+from overwatch_assets.contract.rebuild import Fold, Insert
 from overwatch_assets.contract.table import Table
 from overwatch_assets.runner.context import Load
 from overwatch_assets.runner.difference import as_text, write_difference
@@ -19,6 +19,7 @@ from overwatch_assets.storage.tables import is_any
 _COUNT = "_n"
 _FEW = 64
 _FEW_FRESH, _FEW_ROWS = 500, 5_000
+_KEPT_ROWS, _KEPT_BYTES = 5_000, 16 * 2**20
 
 
 def fold(load: Load) -> None:
@@ -55,9 +56,7 @@ def _append(load: Load, batch: pa.Table, reader: "_Reader") -> None:
     """Entities with nothing stored: no comparison, no MERGE."""
     table, store = load.table, load.store
 
-    def rows() -> DataFrame:
-        return load.finish(table(*reader.inputs(batch)))
-
+    rows = _rows(load, batch, reader)
     load.lease.check()
     names = dict.fromkeys([*table.entity, *table.links])
     if table.links:
@@ -75,9 +74,32 @@ def _replace(load: Load, batch: pa.Table, reader: "_Reader") -> None:
     table, store = load.table, load.store
     write_difference(
         load,
-        lambda: load.finish(table(*reader.inputs(batch))),
+        _rows(load, batch, reader),
         lambda: _of(store.read(table), table.entity, batch, table, store.spark.createDataFrame),
     )
+
+
+def _rows(load: Load, batch: pa.Table, reader: "_Reader") -> Callable[[], DataFrame]:
+    """The batch's new rows, for each time that they are needed.
+
+    Few rows are computed once and kept: they are compared, recorded and written, and each time their plan would be
+    analysed and run anew, which is most of what a load of few rows costs. Tables of volume are always computed anew.
+    """
+    table, store = load.table, load.store
+    assert isinstance(table.rebuild, Fold)  # noqa: S101 - tells mypy
+
+    def rows() -> DataFrame:
+        return load.finish(table(*reader.inputs(batch)))
+
+    if table.rebuild.batch_rows is not None or batch.num_rows > _KEPT_ROWS:
+        return rows
+    try:
+        data = store.arrow(rows().limit(_KEPT_ROWS + 1))
+    except pa.ArrowInvalid:  # Sail may call a member of a struct nullable and send it as not null, which can't be cast
+        return rows
+    if data.num_rows > _KEPT_ROWS or data.nbytes > _KEPT_BYTES:
+        return rows
+    return lambda: store.spark.createDataFrame(data, table.schema)
 
 
 class _Reader:
@@ -96,12 +118,12 @@ class _Reader:
 
     def _days(self, upstream: Table, role: Events) -> list[dt.date] | None:
         """The days on which the touched entities have events; None: not known, read all."""
-        if not upstream.entity or not set(upstream.entity) <= set(role.key):
+        by = next((k for k in upstream.links if k in role.key), None)
+        keys = upstream.entity if upstream.entity and set(upstream.entity) <= set(role.key) else (by,) if by else ()
+        if not keys:
             return None
-        position = [role.key.index(c) for c in upstream.entity]
-        entities = self.touched.select([self.load.table.entity[p] for p in position]).rename_columns(
-            list(upstream.entity)
-        )
+        position = [role.key.index(c) for c in keys]
+        entities = self.touched.select([self.load.table.entity[p] for p in position]).rename_columns(list(keys))
         days = self.load.changes.days(upstream, entities)
         return sorted(days | set(self.load.window.days))
 
@@ -112,9 +134,12 @@ class _Reader:
         if self.loaded_until is not None:
             longest = F.lit(load.workspace.max_state_days).cast("bigint")
             spans = spans.withColumn("loaded_until", self.loaded_until).withColumn("max_state_days", longest)
-        return [spans, *(self._input(name, batch) for name in load.table.inputs)]
+        frames: dict[str, DataFrame] = {}
+        for name in load.table.inputs:
+            frames[name] = self._input(name, batch, frames)
+        return [spans, *frames.values()]
 
-    def _input(self, name: str, batch: pa.Table) -> DataFrame:
+    def _input(self, name: str, batch: pa.Table, before: Mapping[str, DataFrame]) -> DataFrame:
         load = self.load
         upstream = load.upstream(name)
         frame = load.store.read(upstream)
@@ -125,9 +150,10 @@ class _Reader:
             elif isinstance(role, Linked):
                 parts.append(self._of(frame, role.key, batch, upstream))
             elif isinstance(role, AsOf) and role.uses is None:
-                parts.append(frame)
-            elif isinstance(role, AsOf) and (served := _looked_up(load, upstream, role, parts[0])) is not None:
-                parts.append(_same(served, parts[0], upstream, "leftanti"))
+                parts.append(_only(frame, role))
+            elif isinstance(role, AsOf):
+                served = _looked_up(load, upstream, role, parts[0] if parts else None, before)
+                parts.append(_same(served, parts[0], upstream, "leftanti") if parts else served)
         return reduce(DataFrame.unionByName, parts)
 
     def _events(self, name: str, frame: DataFrame, role: Events) -> DataFrame:
@@ -137,6 +163,8 @@ class _Reader:
         return _only(frame, role)
 
     def _of(self, frame: DataFrame, key: Sequence[str], batch: pa.Table, upstream: Table) -> DataFrame:
+        if isinstance(upstream.schema[key[0]].dataType, T.ArrayType):
+            return _holding(self.load, frame, upstream, key[0], batch.column(self.load.table.entity[0]).to_pylist())
         return _of(frame, key, batch, self.load.table, self.load.store.spark.createDataFrame)
 
     def counts(self, touched: pa.Table) -> pa.Table:
@@ -169,11 +197,15 @@ def _open(load: Load) -> pa.Table | None:
     assert isinstance(table.rebuild, Fold)  # noqa: S101 - tells mypy
     if table.rebuild.open is None or table.rebuild.since is None or not store.exists(table):
         return None
-    rows = store.read(table).where(F.col(table.rebuild.open) & (F.col(table.rebuild.since) < load.window.until_ms))
+    rows = _still_open(store.read(table), table.rebuild.open, table.rebuild.since, load)
     return store.arrow(rows.select(*table.entity, F.lit(0).cast("bigint").alias(_COUNT)).distinct())
 
 
-def _only(frame: DataFrame, role: Events) -> DataFrame:
+def _still_open(rows: DataFrame, is_open: str, since: str, load: Load) -> DataFrame:
+    return rows.where(F.col(is_open) & (F.col(since) < load.window.until_ms))
+
+
+def _only(frame: DataFrame, role: Events | AsOf) -> DataFrame:
     for column, values in role.only.items():
         frame = frame.where(F.col(column).isin(list(values)))
     return frame
@@ -188,10 +220,12 @@ def _touched(load: Load) -> pa.Table:
         upstream = load.upstream(name)
         load.inputs_read[name] = load.changes.seen(upstream, load.window)
         for role in roles:
+            if isinstance(role, Linked) and role.open is not None and role.since is not None:
+                frame = _still_open(store.read(upstream), role.open, role.since, load)
+                keys = [F.col(k).cast(kinds[e]).alias(e) for k, e in zip(role.key, table.entity, strict=True)]
+                found.append(store.arrow(frame.select(*keys, F.lit(0).cast("bigint").alias(_COUNT)).distinct()))
             if isinstance(role, Events):
-                frame = _only(store.read(upstream), role).where(
-                    is_any(F.col(upstream.partition or ""), load.window.days)
-                )
+                frame = _in_window(load, upstream, role)
                 keys = [F.col(k).cast(kinds[e]).alias(e) for k, e in zip(role.key, table.entity, strict=True)]
                 found.append(store.arrow(frame.groupBy(*keys).agg(F.count(F.lit(1)).alias(_COUNT))))
             elif load.inputs_read[name] == 0:
@@ -207,11 +241,11 @@ def _touched(load: Load) -> pa.Table:
                     )
                 )
             elif isinstance(role, AsOf) and store.exists(table):
-                changed_keys = load.changes.keys(upstream, load.window, (role.key,))
-                uses = store.read(table).select(*table.entity, F.explode(role.stored).alias(role.key))
+                changed_keys = _changed_keys(load, upstream, role).withColumnRenamed(role.key, "_changed")
+                uses = store.read(table).select(*table.entity, F.explode(role.stored).alias("_used"))
                 found.append(
                     store.arrow(
-                        uses.join(changed_keys, role.key, "leftsemi")
+                        uses.join(changed_keys, F.col("_used") == F.col("_changed"), "leftsemi")
                         .select(*table.entity, F.lit(0).cast("bigint").alias(_COUNT))
                         .distinct()
                     )
@@ -226,6 +260,18 @@ def _touched(load: Load) -> pa.Table:
     return summed.rename_columns([n.removesuffix("_sum") for n in summed.column_names]).sort_by(
         [(n, "ascending") for n in table.entity]
     )
+
+
+def _in_window(load: Load, upstream: Table, role: Events | AsOf) -> DataFrame:
+    """Rows of a bronze table on the window's days."""
+    return _only(load.store.read(upstream), role).where(is_any(F.col(upstream.partition or ""), load.window.days))
+
+
+def _changed_keys(load: Load, upstream: Table, role: AsOf) -> DataFrame:
+    """Keys of the look-up rows that may have changed, as text: bronze says days, derived tables say which rows."""
+    if isinstance(upstream.rebuild, Insert):
+        return _in_window(load, upstream, role).select(F.col(role.key).cast("string").alias(role.key)).distinct()
+    return load.changes.keys(upstream, load.window, (role.key,))
 
 
 def _plain(schema: pa.Schema) -> pa.Schema:
@@ -326,18 +372,34 @@ def _of(
     return near.join(wanted, match, "leftsemi")
 
 
-def _looked_up(load: Load, upstream: Table, role: AsOf, own: DataFrame) -> DataFrame | None:
-    """Rows of all time that serve the keys which the entities' own rows ask for; None: they ask for none."""
+def _looked_up(
+    load: Load, upstream: Table, role: AsOf, own: DataFrame | None, before: Mapping[str, DataFrame]
+) -> DataFrame:
+    """Rows of all time that serve the keys which other rows ask for: the entities' own, or those of another input."""
     assert role.uses is not None  # noqa: S101 - tells mypy
-    asked = load.store.arrow(own.select(F.explode(role.uses).alias("k")).distinct()).column("k").to_pylist()
-    if not asked:
-        return None
-    frame = load.store.read(upstream)
-    if len(asked) <= _FEW:
-        return frame.where(F.arrays_overlap(role.key, F.array(*(F.lit(k) for k in sorted(asked)))))
-    wanted = load.store.frame([(k,) for k in sorted(asked)], T.StructType([T.StructField("_k", T.StringType())]))
-    serving = frame.select(*upstream.keys, F.explode(role.key).alias("_k")).join(wanted, "_k", "leftsemi")
-    return _same(frame, serving, upstream, "leftsemi")
+    table, _, column = role.uses.partition(".")
+    asking, uses = (before[table], column) if table in before else (own, role.uses)
+    assert asking is not None  # noqa: S101 - a look-up follows its own rows
+    kind = asking.select(uses).schema[0].dataType
+    keys = asking.select((F.explode(uses) if isinstance(kind, T.ArrayType) else F.col(uses)).alias("k"))
+    asked = load.store.arrow(keys.where(F.col("k").isNotNull()).distinct()).column("k").to_pylist()
+    return _holding(load, _only(load.store.read(upstream), role), upstream, role.key, asked)
+
+
+def _holding(load: Load, frame: DataFrame, upstream: Table, column: str, wanted: Sequence[object]) -> DataFrame:
+    """Rows in which a column is, or an array holds, one of some values."""
+    kind = upstream.schema[column].dataType
+    element = kind.elementType if isinstance(kind, T.ArrayType) else kind
+    if len(wanted) <= _FEW:
+        few = sorted(wanted, key=str)
+        if not isinstance(kind, T.ArrayType):
+            return frame.where(is_any(F.col(column), few))
+        return frame.where(F.arrays_overlap(column, F.array(*(F.lit(v) for v in few)).cast(T.ArrayType(element))))
+    values = load.store.frame([(v,) for v in wanted], T.StructType([T.StructField("_k", element)]))
+    if not isinstance(kind, T.ArrayType):
+        return frame.join(values, F.col(column) == F.col("_k"), "leftsemi")
+    found = frame.select(*upstream.keys, F.explode(column).alias("_k")).join(values, "_k", "leftsemi")
+    return _same(frame, found, upstream, "leftsemi")
 
 
 def _same(rows: DataFrame, others: DataFrame, table: Table, how: str) -> DataFrame:

@@ -1,5 +1,6 @@
 """Insert: bronze rows go in by content key, each on its own day, and are never deleted (docs/architecture.md)."""
 
+import hashlib
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 
@@ -8,9 +9,10 @@ from pyspark.sql import DataFrame, Window as Over, functions as F, types as T
 
 from overwatch_assets.contract.rebuild import Insert
 from overwatch_assets.contract.registry import tables
+from overwatch_assets.contract.table import META
 from overwatch_assets.runner.changes import day_window
 from overwatch_assets.runner.context import Load
-from overwatch_assets.runner.difference import row_id, write_difference
+from overwatch_assets.runner.difference import as_text, row_id, write_difference
 from overwatch_assets.runner.state import QUARANTINE
 from overwatch_assets.runner.window import day_of
 from overwatch_assets.storage.tables import TOMBSTONE, is_any
@@ -30,6 +32,11 @@ class Reject:
     content: str | None
     content_bytes: bytes | None
     hash: int
+
+
+def content_hash(content: bytes) -> int:
+    """The `hash` of a `Reject`."""
+    return int.from_bytes(hashlib.blake2b(content, digest_size=8).digest(), "big", signed=True)
 
 
 @dataclass(frozen=True)
@@ -56,12 +63,13 @@ def insert(load: Load, reading: Reading) -> None:
     table = load.table
     assert isinstance(table.rebuild, Insert)  # noqa: S101 - tells mypy
     quarantine(load, reading.rejects)
-    for name, rows in reading.side_rows.items():
-        insert_side(load, name, rows)
     for key, count in reading.notes.items():
         load.counts[key] += count
     for frame in reading.frames:
         (_replace if table.rebuild.replaces else _append)(load, frame)
+    # After the rows, because they may say that what an earlier load could not read is there now.
+    for name, rows in reading.side_rows.items():
+        insert_side(load, name, rows)
 
 
 def _replace(load: Load, frame: DataFrame) -> None:
@@ -87,11 +95,12 @@ def _append(load: Load, frame: DataFrame) -> None:
     assert table.partition is not None  # noqa: S101 - tables that grow have one
     partition = table.partition
     key = F.md5(row_id(table)).alias(_KEY)
+    about = list(dict.fromkeys((*table.entity, *table.links)))
 
     def new() -> DataFrame:
         return load.finish(table(frame)).select("*", key)
 
-    found = store.arrow(new().select(_KEY, partition))
+    found = store.arrow(new().select(_KEY, partition, *about))
     keys = found.group_by(_KEY).aggregate([(partition, "min"), (_KEY, "count")])
     days = found.column(partition).unique().to_pylist()
     there = store.arrow(
@@ -115,9 +124,9 @@ def _append(load: Load, frame: DataFrame) -> None:
         return picked.drop(_KEY)
 
     load.lease.check()
-    load.changes.append(
-        table, [(day_window(d), {}) for d in sorted(fresh.column(f"{partition}_min").unique().to_pylist())]
-    )
+    gained = found.filter(pc.is_in(found.column(_KEY), fresh.column(_KEY).combine_chunks()))
+    days_and_keys = gained.group_by([partition, *about]).aggregate([]).to_pylist()
+    load.changes.append(table, [(day_window(r[partition]), {n: as_text(r[n]) for n in about}) for r in days_and_keys])
     load.lease.check()
     store.append(table, rows)
     load.counts["inserted"] += fresh.num_rows
@@ -166,7 +175,7 @@ def _quarantined(load: Load, locations: set[str]) -> set[tuple[str, int | None, 
 
 
 def insert_side(load: Load, name: str, rows: list[tuple[object, ...]]) -> None:
-    """Upsert rows of a side table of the module."""
+    """Upsert rows of a side table of the module, unless it says all of that already."""
     if not rows:
         return
     side = tables()[name]
@@ -174,6 +183,15 @@ def insert_side(load: Load, name: str, rows: list[tuple[object, ...]]) -> None:
     full = [
         (load.workspace.workspace_id, *row, load.workspace.workspace_name, load.now, load.run_id, False) for row in rows
     ]
+    store = load.store
+
+    def said(frame: DataFrame) -> DataFrame:
+        columns = [c.name for c in side.columns if c not in META]
+        return frame.select(F.xxhash64(F.to_json(F.struct(*columns))).alias("_said"))
+
+    fresh = said(store.frame(full, schema)).join(said(store.read(side)), "_said", "leftanti")
+    if not store.arrow(fresh.limit(1)).num_rows:
+        return  # all of it is there, and a load that changes nothing writes nothing
     load.lease.check()
-    load.store.merge(side, lambda: load.store.frame(full, schema), dates=None)
+    store.merge(side, lambda: store.frame(full, schema), dates=None)
     load.counts[f"{name} rows"] += len(rows)

@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 
 from overwatch_assets import __version__
 from overwatch_assets.config.deployment import Workspace
-from overwatch_assets.contract.rebuild import Fold, Insert
+from overwatch_assets.contract.rebuild import Fold, Insert, Mirror
 from overwatch_assets.contract.registry import tables
 from overwatch_assets.contract.table import Table
 from overwatch_assets.errors import IneligibleError, OverwatchError
@@ -19,6 +19,7 @@ from overwatch_assets.runner.changes import Changes
 from overwatch_assets.runner.context import Load, Progress, silent
 from overwatch_assets.runner.fold import fold
 from overwatch_assets.runner.insert import insert
+from overwatch_assets.runner.mirror import mirror
 from overwatch_assets.runner.report import (
     EMPTY,
     FAILED,
@@ -166,6 +167,11 @@ class Runner:
         if isinstance(table.rebuild, Fold):
             fold(load)
             return "" if load.counts["entities"] else "no new data"
+        if isinstance(table.rebuild, Mirror):
+            (source,) = table.sources
+            reading = self.sources.read(source, load)
+            mirror(load, reading)
+            return reading.empty
         assert isinstance(table.rebuild, Insert)  # noqa: S101 - the other kind of rebuild
         if table.rebuild.tracked:
             prefixes = self.sources.event_log_prefixes(load)

@@ -79,7 +79,12 @@ QUARANTINE = register(
             Column("source", "string", "The table that it was meant for.", nullable=False),
             Column("location", "string", "File or address that it came from.", nullable=False),
             Column("line", "bigint", "Line in the file, from 1; null: the whole file."),
-            Column("position", "bigint", "Byte offset in the decompressed file.", bookkeeping=True),
+            Column(
+                "position",
+                "bigint",
+                "Byte offset in the decompressed file; of an API's list the page, from 1.",
+                bookkeeping=True,
+            ),
             Column("reason", "string", "Why it was refused.", nullable=False),
             Column("content", "string", "Its text, secret properties cut out; null where it is not text."),
             Column("content_bytes", "binary", "Its first 64 KiB where it is not text."),

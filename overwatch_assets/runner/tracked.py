@@ -7,7 +7,6 @@ missing. So change records need not come before the rows here.
 """
 
 import datetime as dt
-import hashlib
 import logging
 import uuid
 from collections import defaultdict
@@ -22,7 +21,7 @@ from overwatch_assets.bronze.spark_events_processedfiles import spark_events_pro
 from overwatch_assets.errors import SourceError
 from overwatch_assets.runner.changes import day_window
 from overwatch_assets.runner.context import Load
-from overwatch_assets.runner.insert import Reject, insert_side, quarantine
+from overwatch_assets.runner.insert import Reject, content_hash, insert_side, quarantine
 from overwatch_assets.runner.state import QUARANTINE
 from overwatch_assets.runner.window import day_of
 from overwatch_assets.sources.event_logs.codecs import Codec
@@ -576,7 +575,7 @@ def _forget_rejects(load: Load, begins: Mapping[str, int]) -> None:
 
 
 def _file_reject(path: str, reason: str) -> Reject:
-    return Reject(path, None, None, reason, None, None, _hash(path.encode()))
+    return Reject(path, None, None, reason, None, None, content_hash(path.encode()))
 
 
 def _line_reject(row: Mapping[str, object], reason: object) -> Reject:
@@ -585,11 +584,7 @@ def _line_reject(row: Mapping[str, object], reason: object) -> Reject:
     line, position = row["line"], row["pos"]
     assert isinstance(line, int)  # noqa: S101
     assert isinstance(position, int)  # noqa: S101
-    return Reject(str(row["file"]), line, position, str(reason), None, content, _hash(content or b""))
-
-
-def _hash(content: bytes) -> int:
-    return int.from_bytes(hashlib.blake2b(content, digest_size=8).digest(), "big", signed=True)
+    return Reject(str(row["file"]), line, position, str(reason), None, content, content_hash(content or b""))
 
 
 def _ddl(schema: pa.Schema) -> str:

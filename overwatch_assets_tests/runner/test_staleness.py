@@ -104,14 +104,17 @@ def test_needed_of_a_workspace_that_was_never_loaded_is_nothing() -> None:
     assert needed(State(), modules(), day_start_ms(MAY[5])) == {}
 
 
+BELOW_JOBS = {"sparkjob_gold", "jobruncostpotentialfact_gold"}
+
+
 def test_needed_has_what_is_below_and_ends_before_the_given_day() -> None:
     """Everything is loaded for days 1 to 3 but one silver table on day 2; days from 4 on are the next request's."""
     others = [load(t.module_id or 0, days(1, 3), **dict.fromkeys(t.upstreams, 0)) for t in modules() if t is not JOBS]
     state = State([*others, load(2006, days(1, 1)), load(2006, days(3, 3))])
-    assert needed(state, modules(), day_start_ms(MAY[3])) == {MAY[1]: {"spark_jobs_silver", "sparkjob_gold"}}
+    assert needed(state, modules(), day_start_ms(MAY[3])) == {MAY[1]: {"spark_jobs_silver", *BELOW_JOBS}}
 
 
 def test_needed_has_stale_and_failed_days() -> None:
     loads = [load(t.module_id or 0, days(1, 2)) for t in modules()]
     state = State([*loads, load(3011, days(1, 1), "FAILED --> x")], [Change("spark_jobs_silver", days(2, 2), 1)])
-    assert needed(state, modules(), day_start_ms(MAY[2])) == {MAY[0]: {"sparkstage_gold"}, MAY[1]: {"sparkjob_gold"}}
+    assert needed(state, modules(), day_start_ms(MAY[2])) == {MAY[0]: {"sparkstage_gold"}, MAY[1]: BELOW_JOBS}
