@@ -115,6 +115,22 @@ def validate(deployment: DeploymentOption = None, *, as_json: JsonOption = False
 
 
 @app.command()
+def prices(
+    deployment: DeploymentOption = None,
+    *,
+    workspace: Annotated[str | None, typer.Option(metavar="ID", help="One workspace; else all active ones.")] = None,
+    day: Annotated[str | None, typer.Option(metavar="YYYY-MM-DD", help="UTC day; else today.")] = None,
+    node_type: Annotated[str | None, typer.Option(metavar="TYPE", help="One node type, such as m5.xlarge.")] = None,
+    sku: Annotated[str | None, typer.Option(metavar="SKU", help="One sku, such as interactive.")] = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Show what applies on a day: DBU prices, Photon factors and node types, since when, and where each is from."""
+    from overwatch_assets.cli import prices as command  # noqa: PLC0415 - --help must be quick
+
+    command.run(deployment, workspace=workspace, day=day, node_type=node_type, sku=sku, as_json=as_json)
+
+
+@app.command()
 def demo(
     home: Annotated[Path | None, typer.Option(metavar="DIR", help="Where; .overwatch/demo unless given.")] = None,
 ) -> None:

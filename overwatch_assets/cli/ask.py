@@ -11,6 +11,7 @@ from overwatch_assets.cli.guard import first_line
 from overwatch_assets.cli.output import console, plain_rows, print_json, print_table
 from overwatch_assets.cli.where import deployment_file, deployment_of
 from overwatch_assets.config.deployment import Deployment
+from overwatch_assets.config.prices import price_book
 from overwatch_assets.errors import ConfigurationError, OverwatchError
 
 if TYPE_CHECKING:
@@ -121,9 +122,11 @@ def _platform(deployment: Deployment) -> "Iterator[Platform]":
 
 
 def validate(option: str | None, *, as_json: bool) -> None:
-    """Check a deployment file and print what is in it."""
+    """Check a deployment file and the price files that it names, and print what is in it."""
     path = deployment_file(option)
     deployment = deployment_of(path)
+    for workspace in deployment.active_workspaces:
+        price_book(workspace)
     unused = deployment.unused_fields
     if as_json:
         document = deployment.model_dump(mode="json")

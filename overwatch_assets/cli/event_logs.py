@@ -52,7 +52,7 @@ def spark_tables() -> list[Table]:
     """Return the silver and gold tables that are made of event logs alone, upstreams first."""
     made = {BRONZE}
     for table in tables().values():
-        if table.layer in ("silver", "gold") and set(table.upstreams) <= made:
+        if table.layer in ("silver", "gold") and set(table.required) <= made:
             made.add(table.name)
     return [t for n, t in tables().items() if n in made and n != BRONZE]
 

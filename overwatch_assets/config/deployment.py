@@ -1,7 +1,8 @@
 """What a deployment is: its workspaces, its engine, where its tables are.
 
 Field names, types and defaults are those of Overwatch's deployment CSV; `audit_log_format`, `cluster_log_prefixes`,
-`token`, `engine` and `external_metastore` are our own. Each field's description completes the sentence "must be ...".
+`token`, `prices`, `engine` and `external_metastore` are our own. Each field's description completes the sentence
+"must be ...".
 """
 
 import datetime as dt
@@ -99,6 +100,11 @@ class Workspace(Settings):
         default=300_000, description="a whole number of milliseconds from 60000 to 900000"
     )
     mount_mapping_path: Location | None = Field(default=None, description=LOCATION)
+    interactive_dbu_price: Price = Field(default=0.55, description=PRICE)
+    automated_dbu_price: Price = Field(default=0.15, description=PRICE)
+    sql_compute_dbu_price: Price = Field(default=0.22, description=PRICE)
+    jobs_light_dbu_price: Price = Field(default=0.10, description=PRICE)
+    prices: Location | None = Field(default=None, description=LOCATION)
 
     # Overwatch's other columns: checked, so that a user's file loads unchanged, and named in `unused_fields`.
     eh_name: Text | None = Field(default=None, description="the name of an Event Hub")
@@ -108,10 +114,6 @@ class Workspace(Settings):
     aad_client_id: Text | None = Field(default=None, description="the id of a service principal")
     aad_client_secret_key: ScopeName | None = Field(default=None, description=SCOPE)
     aad_authority_endpoint: BaseUrl | None = Field(default=None, description="a URL of a host alone")
-    interactive_dbu_price: Price | None = Field(default=None, description=PRICE)
-    automated_dbu_price: Price | None = Field(default=None, description=PRICE)
-    sql_compute_dbu_price: Price | None = Field(default=None, description=PRICE)
-    jobs_light_dbu_price: Price | None = Field(default=None, description=PRICE)
     temp_dir_path: Location | None = Field(default=None, description=LOCATION)
     sql_endpoint: Annotated[str, StringConstraints(pattern=r"^/sql/1\.0/warehouses/[A-Za-z0-9]+$")] | None = Field(
         default=None, description="an HTTP path such as /sql/1.0/warehouses/abc123"
@@ -241,10 +243,6 @@ _WITHOUT_EFFECT = frozenset(
         "aad_client_id",
         "aad_client_secret_key",
         "aad_authority_endpoint",
-        "interactive_dbu_price",
-        "automated_dbu_price",
-        "sql_compute_dbu_price",
-        "jobs_light_dbu_price",
         "temp_dir_path",
         "sql_endpoint",
     }

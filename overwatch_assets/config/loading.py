@@ -60,26 +60,30 @@ def load_deployment(path: str | os.PathLike[str], *, today: dt.date) -> Deployme
     suffix = name.rpartition(".")[2].lower()
     if suffix not in {"yaml", "yml", "csv"}:
         raise ConfigurationError(f"{name}: a deployment file ends with .yaml, .yml or .csv.")
-    text = _read(name)
+    text = read_text(name, "deployment file")
     return _validate(_parse_csv(name, text) if suffix == "csv" else _parse_yaml(name, text), today)
 
 
-def _read(name: str) -> str:
+def read_text(name: str, what: str) -> str:
+    """Read a text file, local or any that fsspec reaches.
+
+    Raises ConfigurationError if it cannot be read; `what` is what the message calls it.
+    """
     import fsspec  # noqa: PLC0415 - a slow import, and the settings are also made without files
 
     try:
         with fsspec.open(name, "rb") as file:
             content: bytes = file.read()
     except FileNotFoundError as error:
-        raise ConfigurationError(f"{name}: the deployment file does not exist.") from error
+        raise ConfigurationError(f"{name}: the {what} does not exist.") from error
     except Exception as error:  # each file system has its own kinds of error
         reason = (isinstance(error, OSError) and error.strerror) or " ".join(str(error).split()) or type(error).__name__
-        raise ConfigurationError(f"{name}: the deployment file cannot be read: {reason}.") from error
+        raise ConfigurationError(f"{name}: the {what} cannot be read: {reason}.") from error
     try:
         return content.decode("utf-8-sig")  # spreadsheets write a byte order mark
     except UnicodeDecodeError as error:
         line = content.count(b"\n", 0, error.start) + 1
-        raise ConfigurationError(f"{name}:{line}: the deployment file is not UTF-8 text.") from None
+        raise ConfigurationError(f"{name}:{line}: the {what} is not UTF-8 text.") from None
 
 
 class _TextLoader(yaml.SafeLoader):

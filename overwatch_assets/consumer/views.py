@@ -44,7 +44,7 @@ def register(platform: "Platform", workspace_ids: Sequence[str], *, query: str |
         StorageError: a stored table is not what its contract says.
     """
     known = {name.lower(): (name, table) for name, table in names().items()}
-    words = {name for name, _ in known.values()} if query is None else set(re.findall(r"\w+", query))
+    words = set(names()) if query is None else set(re.findall(r"\w+", query))
     made = sorted(word for word in words if word.lower() in known)
     for word in made:
         name, table = known[word.lower()]

@@ -20,6 +20,7 @@ workspaces:
     workspace_url: https://adb-123.azuredatabricks.net
     excluded_scopes: pools:dbsql
     jobs_light_dbu_price: 0.1
+    temp_dir_path: /tmp/x
 """
 
 
@@ -33,7 +34,7 @@ def test_valid_deployment_file(tmp_path: Path) -> None:
     assert "│ prod      │ 123 │ Azure │ true   │ 2024-05-01 │ dbsql pools     │" in lines
     assert lines[-2:] == [
         "Tables of 123: /tables/123/ow.db",
-        "Warning: jobs_light_dbu_price has no effect yet (workspaces 123)",
+        "Warning: temp_dir_path has no effect yet (workspaces 123)",
     ]
 
 
@@ -41,7 +42,7 @@ def test_valid_deployment_file_as_json(tmp_path: Path) -> None:
     file = tmp_path / "d.yaml"
     file.write_text(DEPLOYMENT)
     said = orjson.loads(CliRunner().invoke(app, ["validate", "--json"], env={"OVERWATCH_DEPLOYMENT": str(file)}).stdout)
-    assert (said["file"], said["valid"], said["unused_fields"]) == (str(file), True, {"jobs_light_dbu_price": ["123"]})
+    assert (said["file"], said["valid"], said["unused_fields"]) == (str(file), True, {"temp_dir_path": ["123"]})
     assert said["workspaces"][0]["storage_prefix"] == "/tables"
 
 

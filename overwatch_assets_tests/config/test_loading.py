@@ -128,10 +128,6 @@ def test_overwatchs_own_csv(tmp_path):
     assert deployment.unused_fields == {
         "eh_name": ("99",),
         "eh_scope_key": ("99",),
-        "interactive_dbu_price": ("1234567890123456", "99"),
-        "automated_dbu_price": ("1234567890123456", "99"),
-        "sql_compute_dbu_price": ("1234567890123456", "99"),
-        "jobs_light_dbu_price": ("1234567890123456", "99"),
     }
     assert system.unused_fields[0] == "auditlogprefix_source_path"
     assert system.unused_fields[-1] == "sql_endpoint"
