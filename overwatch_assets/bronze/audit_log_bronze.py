@@ -14,6 +14,7 @@ from overwatch_assets.rules.spark_time import date_of
     # `date` because a record without a time belongs to the day of its folder; otherwise the time decides it.
     keys=("timestamp", "serviceName", "actionName", "requestId", "hashKey", "lineHash", "date"),
     partition="date",
+    links=tuple(name for name, _, _ in ABOUT),
     inputs={"audit_log_files": Source()},
     columns=(
         Column(

@@ -1,15 +1,9 @@
 """Module 1002: what the workspace's clusters look like, once a day."""
 
-from collections.abc import Iterable, Iterator
-
-import pyarrow as pa
-from pyspark.sql import DataFrame, functions as F, types as T
+from pyspark.sql import DataFrame
 
 from overwatch_assets.contract import Column, Consulted, Insert, Source, table
-from overwatch_assets.contract.types import spark_type
-from overwatch_assets.rules.json_secrets import cut_secrets
-from overwatch_assets.rules.json_values import arrow_of, parsed, shaper, text_of
-from overwatch_assets.rules.spark_time import date_of, timestamp_of
+from overwatch_assets.rules.api_bodies import MAP_NOTE, STRING_MAP, TAGS_AND_ATTRIBUTES, snapshot_columns, snapshots
 
 _DESTINATION = "struct<destination:string>"
 _S3 = "struct<canned_acl:string,destination:string,enable_encryption:boolean,region:string>"
@@ -17,9 +11,8 @@ _NODE = (
     "struct<private_ip:string,public_dns:string,node_id:string,instance_id:string,start_timestamp:bigint,"
     "host_private_ip:string,node_aws_attributes:struct<is_spot:boolean>>"
 )
-_MAP = "map<string,string>"
-_MAP_NOTE = "names with other characters than letters and digits as `_`"
 
+_ID = Column("cluster_id", "string", "Id of the cluster.", nullable=False)
 _PAYLOAD = (
     Column("cluster_name", "string", "Name of the cluster."),
     Column("cluster_source", "string", "What made it: UI, API, JOB, SQL, PIPELINE, ..."),
@@ -61,30 +54,15 @@ _PAYLOAD = (
         f"workspace:{_DESTINATION},gcs:{_DESTINATION},file:{_DESTINATION}>>",
         "Scripts that its nodes start with.",
     ),
-    Column("default_tags", _MAP, f"Tags that Databricks gave; {_MAP_NOTE}."),
-    Column("custom_tags", _MAP, f"Tags that its maker gave; {_MAP_NOTE}."),
-    Column("spark_conf", _MAP, f"Spark settings without secrets; {_MAP_NOTE}."),
-    Column("spark_env_vars", _MAP, f"Environment variables without secrets; {_MAP_NOTE}."),
-    Column("aws_attributes", _MAP, f"Settings of AWS; {_MAP_NOTE}."),
-    Column("azure_attributes", _MAP, f"Settings of Azure; {_MAP_NOTE}."),
-    Column("gcp_attributes", _MAP, f"Settings of Google Cloud; {_MAP_NOTE}."),
+    Column("spark_conf", STRING_MAP, f"Spark settings without secrets; {MAP_NOTE}."),
+    Column("spark_env_vars", STRING_MAP, f"Environment variables without secrets; {MAP_NOTE}."),
+    *TAGS_AND_ATTRIBUTES,
     Column("spark_context_id", "bigint", "Id of its Spark context."),
     Column("jdbc_port", "bigint", "Port of its JDBC server on the driver."),
     Column("cluster_memory_mb", "bigint", "Memory of all its nodes, MB."),
     Column("cluster_cores", "double", "Cores of all its nodes."),
     Column("driver", _NODE, "Driver node."),
     Column("executors", f"array<{_NODE}>", "Worker nodes."),
-)
-_BODY = T.StructType([T.StructField(c.name, spark_type(c.type)) for c in _PAYLOAD])
-_shape = shaper(_BODY)
-_RECORDS = ", ".join(
-    [
-        "cluster_id string",
-        "fetched_ms bigint",
-        *(f"{c.name} {c.type}" for c in _PAYLOAD),
-        "droppedProperties int",
-        "value string",
-    ]
 )
 
 
@@ -96,42 +74,11 @@ _RECORDS = ", ".join(
     partition="snapshot_date",
     inputs={"workspace_clusters": Source(), "audit_log_bronze": Consulted()},
     side_tables=("clusters_snapshot_error_bronze",),
-    columns=(
-        Column("cluster_id", "string", "Id of the cluster.", nullable=False),
-        Column(
-            "snapshot_date", "date", "UTC day of the snapshot; a later one of the same day replaces it.", nullable=False
-        ),
-        *_PAYLOAD,
-        Column("fetched_ts", "timestamp", "The `now` of the load that asked for it.", bookkeeping=True),
-        Column("droppedProperties", "int", "Properties that were dropped as secrets.", nullable=False),
-        Column("value", "string", "The answer of `clusters/get` as JSON, secret properties cut out.", nullable=False),
-    ),
+    columns=snapshot_columns(_ID, _PAYLOAD, "The answer of `clusters/get`"),
 )
 def clusters_snapshot_bronze(workspace_clusters: DataFrame) -> DataFrame:
     """Snapshots of the workspace's clusters, one a day.
 
     One row: one cluster as `clusters/get` described it at the day's last snapshot.
     """
-    records = workspace_clusters.select("cluster_id", "fetched_ms", "body").mapInArrow(_records, _RECORDS)
-    return records.select(
-        "cluster_id",
-        date_of(F.col("fetched_ms")).alias("snapshot_date"),
-        *(c.name for c in _PAYLOAD),
-        timestamp_of(F.col("fetched_ms")).alias("fetched_ts"),
-        "droppedProperties",
-        "value",
-    )
-
-
-def _records(batches: Iterable[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
-    for batch in batches:
-        cut = [cut_secrets(parsed(body)) for body in batch.column("body").to_pylist()]
-        shapes = [_shape(body) for body, _ in cut]
-        columns = {
-            "cluster_id": batch.column("cluster_id"),
-            "fetched_ms": batch.column("fetched_ms"),
-            **{f.name: arrow_of([shape.get(f.name) for shape in shapes], f.dataType) for f in _BODY.fields},
-            "droppedProperties": pa.array([dropped for _, dropped in cut], pa.int32()),
-            "value": pa.array([text_of(body) for body, _ in cut], pa.string()),
-        }
-        yield pa.RecordBatch.from_pydict(columns)
+    return snapshots(workspace_clusters, _ID, _PAYLOAD)

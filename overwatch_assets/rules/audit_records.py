@@ -13,7 +13,7 @@ from pyspark.sql import Column, functions as F, types as T
 
 from overwatch_assets.contract.types import spark_type
 from overwatch_assets.rules.json_secrets import cut_secrets
-from overwatch_assets.rules.json_values import arrow_of, parsed, shaper, text_of
+from overwatch_assets.rules.json_values import arrow_of, object_of, parsed, shaper, text_of
 from overwatch_assets.sources.event_logs.events import event_time_ms
 
 _TEXTS = """
@@ -123,7 +123,7 @@ def audit_record(line: str) -> AuditRecord | str:
         if not isinstance(found.get(name), str) or not found[name].strip():
             return f"no {name}"
     found, dropped = cut_secrets(found, _NO_SECRETS)
-    params = _object(found.get("requestParams"))
+    params = object_of(found.get("requestParams"))
     fields: dict[str, Any] = _shape({**found, "requestParams": _one_spelling(params, found["actionName"])})
     fields["timestamp"] = event_time_ms({"timestamp": found.get("timestamp")})
     fields |= _shape_about(_about(found, params or {}))
@@ -136,7 +136,7 @@ def _about(record: dict[str, Any], params: dict[str, Any]) -> dict[str, Any]:
     service, action = record["serviceName"], record["actionName"]
     if service not in ("clusters", "instancePools", "jobs"):
         return {}
-    result = (_object((_object(record.get("response")) or {}).get("result")) or {}) if action in _ANSWERED else {}
+    result = (object_of((object_of(record.get("response")) or {}).get("result")) or {}) if action in _ANSWERED else {}
 
     def first(*values: Any) -> Any:
         return next((v for v in values if v not in (None, "")), None)
@@ -156,13 +156,9 @@ def _about(record: dict[str, Any], params: dict[str, Any]) -> dict[str, Any]:
     }
 
 
-def _object(value: Any) -> dict[str, Any] | None:
-    if isinstance(value, str):
-        try:
-            value = parsed(value)
-        except ValueError:
-            return None
-    return value if isinstance(value, dict) else None
+def parameters(line: str) -> dict[str, Any]:
+    """Return all request parameters of a line as bronze keeps it, also those that are not documented."""
+    return object_of(parsed(line).get("requestParams")) or {}
 
 
 def _one_spelling(params: dict[str, Any] | None, action: str) -> dict[str, Any] | None:

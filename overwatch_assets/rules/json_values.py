@@ -57,6 +57,12 @@ def text_of(value: Any) -> str:
     return _ENCODER.encode(value)
 
 
+def object_of(value: Any) -> dict[str, Any] | None:
+    """Return an object, also one that is written as text; None: it is none."""
+    value = unwrapped(value)
+    return value if isinstance(value, dict) else None
+
+
 def shaper(kind: T.DataType) -> Shaper:
     """Return a function from a JSON value to a value of a Spark type, as `pyarrow` takes it; None if it cannot be one.
 
@@ -102,8 +108,8 @@ def _boolean(value: Any) -> bool | None:
     return value if isinstance(value, bool) else {"true": True, "false": False}.get(str(value).strip().lower())
 
 
-def _inner(value: Any) -> Any:
-    """Return an object or array, also one that is written as text."""
+def unwrapped(value: Any) -> Any:
+    """Return a value, of text the JSON value that it is; None if it is none."""
     if not isinstance(value, str):
         return value
     try:
@@ -116,7 +122,7 @@ def _struct(fields: Mapping[str, Shaper]) -> Shaper:
     folded = {name.lower(): name for name in fields}
 
     def shape(value: Any) -> dict[str, Any] | None:
-        value = _inner(value)
+        value = unwrapped(value)
         if not isinstance(value, dict):
             return None
         shaped: dict[str, Any] = {}
@@ -132,7 +138,7 @@ def _struct(fields: Mapping[str, Shaper]) -> Shaper:
 
 def _array(element: Shaper) -> Shaper:
     def shape(value: Any) -> list[Any] | None:
-        value = _inner(value)
+        value = unwrapped(value)
         return [element(inner) for inner in value] if isinstance(value, list) else None
 
     return shape
@@ -144,7 +150,7 @@ def scrubbed_name(name: str) -> str:
 
 
 def _map(value: Any) -> list[tuple[str, str]] | None:
-    value = _inner(value)
+    value = unwrapped(value)
     if not isinstance(value, dict):
         return None
     scrubbed = [scrubbed_name(name) for name in value]

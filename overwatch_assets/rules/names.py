@@ -33,6 +33,16 @@ def _renamed(value: Column, written: T.DataType, target: T.DataType) -> Column:
     return value.cast(target)
 
 
+def member(value: Column, *names: str) -> Column:
+    """A member of a struct, or of a struct in it; null where one of them is null.
+
+    Where Python or a CASE made a struct null, Sail gives what its members hold underneath: an empty text, or 0.
+    """
+    for name in names:
+        value = F.when(value.isNotNull(), value[name])
+    return value
+
+
 def spark_properties(properties: Column) -> Column:
     """Spark properties as bronze keeps them: names without white space and dots, the rest to ``_``."""
     return F.map_from_entries(

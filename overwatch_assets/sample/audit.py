@@ -14,6 +14,7 @@ import orjson
 
 from overwatch_assets.config.fields import Cloud
 from overwatch_assets.sample.clusters import definition
+from overwatch_assets.sample.jobs import pool_definition, settings, work
 from overwatch_assets.sample.story import (
     ANALYST,
     DAY,
@@ -24,6 +25,8 @@ from overwatch_assets.sample.story import (
     MINUTE,
     PLATFORM,
     Cluster,
+    Job,
+    Pool,
     Run,
     SampleWorkspace,
     Uptime,
@@ -32,6 +35,7 @@ from overwatch_assets.sample.story import (
 _BATCH_MS = 2 * HOUR
 _DELAY_MS = 10 * MINUTE  # from the end of a batch to its file
 _SYSTEM = "System-User"
+_JOBS = "JobsService"
 _BROWSER = "Mozilla/5.0 (X11; Linux x86_64)"
 
 
@@ -87,13 +91,64 @@ class _Log:
         for cluster in self._workspace.clusters:
             yield from self._cluster(cluster)
         for job in self._workspace.jobs:
-            if job.created_ms >= FIRST_MS:
-                settings = {"name": job.name, "job_type": "JOB", "max_concurrent_runs": "1", "timeout_seconds": "0"}
-                result = json.dumps({"job_id": job.job_id})
-                yield self._line(job.created_ms, "jobs", "create", job.owner.email, settings, result=result)
+            yield from self._job(job)
+        told: set[int] = set()
         for run in self._workspace.runs:
+            yield from self._launch(run, first=run.parent_run_id not in told)
             yield from self._run(run)
+            told.add(run.parent_run_id)
+        for pool in self._workspace.pools:
+            yield from self._pool(pool)
         yield from self._notebooks()
+
+    def _job(self, job: Job) -> Iterator[AuditLine]:
+        if job.created_ms >= FIRST_MS:
+            said = {name: _text(value) for name, value in settings(self._workspace, job, job.created_ms).items()}
+            result = json.dumps({"job_id": job.job_id})
+            yield self._line(
+                job.created_ms, "jobs", "create", job.owner.email, said | {"job_type": "JOB"}, result=result
+            )
+        for change in job.changes:
+            whole = settings(self._workspace, job, change.at_ms)
+            new = whole if change.action == "reset" else change.settings
+            said = {"job_id": str(job.job_id), "new_settings": _text(new)}
+            if change.removed:
+                said["fields_to_remove"] = _text(list(change.removed))
+            yield self._line(change.at_ms, "jobs", change.action, job.owner.email, said)
+
+    def _pool(self, pool: Pool) -> Iterator[AuditLine]:
+        times = [(pool.created_ms, "create"), *((at, "edit") for at, _ in pool.edits)]
+        for at, action in times:
+            if at < FIRST_MS:
+                continue
+            said = {name: _text(value) for name, value in pool_definition(self._workspace, pool, at).items()}
+            by_id = {"instance_pool_id": pool.pool_id}
+            if action == "edit":
+                yield self._line(at, "instancePools", action, pool.creator.email, by_id | said)
+            else:
+                yield self._line(at, "instancePools", action, pool.creator.email, said, result=json.dumps(by_id))
+
+    def _launch(self, run: Run, *, first: bool) -> Iterator[AuditLine]:
+        """What begins a run of a whole job, or repairs it; and what cancels it."""
+        at, by_job, owner = run.started_ms - 1_500, {"job_id": str(run.job.job_id)}, run.job.owner.email
+        began = json.dumps({"run_id": run.parent_run_id})
+        if run.launch == "repairRun":
+            said = {"run_id": str(run.parent_run_id), "rerun_tasks": _text([run.task_key])}
+            result = json.dumps({"repair_id": run.repair_id})
+            yield self._line(at, "jobs", "repairRun", owner, said, result=result)
+        elif not first:
+            return
+        elif run.launch == "runTriggered":
+            said = {"jobId": str(run.job.job_id), "jobTriggerType": run.trigger, "runId": str(run.parent_run_id)}
+            yield self._line(at, "jobs", "runTriggered", _SYSTEM, said, agent=_JOBS)
+        elif run.launch == "runNow":
+            yield self._line(at, "jobs", "runNow", owner, by_job | {"jobTriggerType": "manual"}, result=began)
+        else:
+            task = {"task_key": run.task_key, "existing_cluster_id": run.cluster_id, **work(run.job, run.task_key)}
+            said = {"run_name": run.job.name, "tasks": _text([task]), "timeout_seconds": "0"}
+            yield self._line(at, "jobs", run.launch, owner, said, result=began)
+        if run.cancelled_ms is not None:
+            yield self._line(run.cancelled_ms, "jobs", "cancel", owner, {"run_id": str(run.parent_run_id)})
 
     def _logins(self) -> Iterator[AuditLine]:
         browser = "aadBrowserLogin" if self._workspace.cloud == Cloud.AZURE else "samlLogin"
@@ -153,15 +208,14 @@ class _Log:
             "jobClusterType": "new" if run.on_job_cluster else "existing",
             "clusterId": run.cluster_id,
         }
-        service = {"agent": "JobsService"}
-        yield self._line(
-            run.started_ms - 1_500, "jobs", "runTriggered", _SYSTEM, job | {"runId": str(run.parent_run_id)}, **service
-        )
-        yield self._line(run.started_ms, "jobs", "runStart", run.job.owner.email, task, **service)
+        if run.repair_id is not None:
+            task["repairId"] = str(run.repair_id)
+        yield self._line(run.started_ms, "jobs", "runStart", run.job.owner.email, task, agent=_JOBS)
         action, state = ("runSucceeded", "Succeeded") if run.succeeded else ("runFailed", "Failed")
-        yield self._line(
-            run.ended_ms, "jobs", action, run.job.owner.email, task | {"jobTerminalState": state}, **service
-        )
+        if run.cancelled_ms is not None:
+            state = "Canceled"
+        ended = task | {"jobTerminalState": state}
+        yield self._line(run.ended_ms, "jobs", action, run.job.owner.email, ended, agent=_JOBS)
 
     def _notebooks(self) -> Iterator[AuditLine]:
         attached = set()

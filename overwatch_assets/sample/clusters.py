@@ -8,7 +8,7 @@ from overwatch_assets.sample.story import Cluster, SampleWorkspace, Uptime
 
 _MEMORY_MB = {"i3.xlarge": 31_232, "i3.2xlarge": 62_464, "Standard_DS3_v2": 14_336, "Standard_DS4_v2": 28_672}
 _CORES = {"i3.xlarge": 4, "i3.2xlarge": 8, "Standard_DS3_v2": 4, "Standard_DS4_v2": 8}
-_TERMINATIONS = {
+TERMINATIONS = {
     "INACTIVITY": ("SUCCESS", {"inactivity_duration_min": "60"}),
     "USER_REQUEST": ("SUCCESS", {}),
     "JOB_FINISHED": ("SUCCESS", {}),
@@ -34,13 +34,12 @@ def definition(workspace: SampleWorkspace, cluster: Cluster) -> dict[str, Any]:
     said: dict[str, Any] = {
         "cluster_name": cluster.name,
         "spark_version": cluster.spark_version,
-        "node_type_id": workspace.node_type,
-        "driver_node_type_id": workspace.driver_node_type,
+        **_nodes(workspace, cluster),
         **size,
         "autotermination_minutes": cluster.autotermination_minutes,
         "custom_tags": dict(cluster.tags),
         "spark_conf": {"spark.sql.shuffle.partitions": "12"},
-        "enable_elastic_disk": workspace.cloud == Cloud.AZURE,
+        "enable_elastic_disk": workspace.cloud == Cloud.AZURE or cluster.source == "JOB",
         "runtime_engine": "STANDARD",
         "data_security_mode": "NONE",
     }
@@ -53,8 +52,15 @@ def definition(workspace: SampleWorkspace, cluster: Cluster) -> dict[str, Any]:
     return said
 
 
+def _nodes(workspace: SampleWorkspace, cluster: Cluster) -> dict[str, str]:
+    if cluster.pool_id:
+        return {"instance_pool_id": cluster.pool_id, "driver_instance_pool_id": cluster.pool_id}
+    return {"node_type_id": workspace.node_type, "driver_node_type_id": workspace.driver_node_type}
+
+
 def _body(workspace: SampleWorkspace, cluster: Cluster, now_ms: int) -> dict[str, Any]:
     up = cluster.uptime(now_ms)
+    driver_type = workspace.driver_type(cluster)
     default_tags = {
         "Vendor": "Databricks",
         "Creator": cluster.creator.email,
@@ -66,6 +72,8 @@ def _body(workspace: SampleWorkspace, cluster: Cluster, now_ms: int) -> dict[str
         "creator_user_name": cluster.creator.email,
         "cluster_source": cluster.source,
         **definition(workspace, cluster),
+        "node_type_id": workspace.node_type,
+        "driver_node_type_id": driver_type,
         "enable_local_disk_encryption": False,
         "disk_spec": {},
         "effective_spark_version": cluster.spark_version,
@@ -80,9 +88,8 @@ def _body(workspace: SampleWorkspace, cluster: Cluster, now_ms: int) -> dict[str
         body["spark_context_id"] = int(application.spark_context_id)
     if body["state"] == "RUNNING":
         body |= {
-            "cluster_cores": float(_CORES[workspace.driver_node_type] + cluster.workers * _CORES[workspace.node_type]),
-            "cluster_memory_mb": _MEMORY_MB[workspace.driver_node_type]
-            + cluster.workers * _MEMORY_MB[workspace.node_type],
+            "cluster_cores": float(_CORES[driver_type] + cluster.workers * _CORES[workspace.node_type]),
+            "cluster_memory_mb": _MEMORY_MB[driver_type] + cluster.workers * _MEMORY_MB[workspace.node_type],
             "jdbc_port": 10000,
         }
         if application is not None:
@@ -100,7 +107,7 @@ def _state(up: Uptime | None, now_ms: int) -> dict[str, Any]:
         return {"state": "PENDING", "state_message": "Finding instances for new nodes"}
     if up.terminated_ms is None or now_ms < up.terminated_ms:
         return {"state": "RUNNING", "state_message": "", "last_state_loss_time": 0}
-    kind, parameters = _TERMINATIONS[up.reason]
+    kind, parameters = TERMINATIONS[up.reason]
     return {
         "state": "TERMINATED",
         "state_message": f"Terminated: {up.reason}",

@@ -2,7 +2,7 @@
 
 A demo's folder, `home`:
 
-    deployment.yaml   the deployment file
+    deployment.yaml   the deployment file, and the price files that it names
     sample.json       the story's clock, which the sample's API follows, and the port that it listens on
     tokens/, world/   what a real deployment has elsewhere: tokens, audit logs and cluster logs
     storage/          the tables
@@ -34,7 +34,6 @@ from contextlib import contextmanager, suppress
 from dataclasses import dataclass, replace
 from importlib import resources
 from pathlib import Path
-from typing import Any
 
 import yaml
 
@@ -42,7 +41,9 @@ from overwatch_assets import __version__
 from overwatch_assets.config.loading import VARIABLE
 from overwatch_assets.errors import ConfigurationError, OverwatchError
 from overwatch_assets.sample.clusters import bodies
-from overwatch_assets.sample.server import Fault, SampleApi
+from overwatch_assets.sample.events import events
+from overwatch_assets.sample.jobs import jobs, pools
+from overwatch_assets.sample.server import Fault, Known, SampleApi
 from overwatch_assets.sample.story import DAYS, LOOKS, SampleWorkspace, story
 from overwatch_assets.sample.world import AUDIT_LOGS, CLUSTER_LOGS, write_until
 
@@ -296,6 +297,8 @@ def _prepared(home: Path) -> _State:
         f"/mnt/cluster-logs,{home / 'world' / w.name / CLUSTER_LOGS},{w.workspace_id}\n" for w in story().workspaces
     ]
     _put(home / "mounts.csv", "mountPoint,source,workspace_id\n" + "".join(mounts))
+    for w in story().workspaces:
+        _put(home / f"prices-{w.name}.csv", (resources.files(__package__) / f"prices-{w.name}.csv").read_text("utf-8"))
     _write_deployment(home, state.port)
     return state
 
@@ -355,6 +358,7 @@ def _write_deployment(home: Path, port: int) -> None:
             "token": f"file:{_token_file(home, w)}",
             "auditlogprefix_source_path": str(home / "world" / w.name / AUDIT_LOGS),
             "mount_mapping_path": str(home / "mounts.csv"),
+            "prices": str(home / f"prices-{w.name}.csv"),
         }
         for w in story().workspaces
     ]
@@ -387,19 +391,24 @@ def _listening(home: Path, tokens: Mapping[str, SampleWorkspace], port: int) -> 
         return None
 
 
-def _workspaces(home: Path, tokens: Mapping[str, SampleWorkspace]) -> dict[str, Callable[[], dict[str, Any]]]:
-    def following_the_clock(workspace: SampleWorkspace) -> Callable[[], dict[str, Any]]:
-        return lambda: dict(bodies(workspace, round(_State.read(home).now.timestamp() * 1000)))
+def _workspaces(home: Path, tokens: Mapping[str, SampleWorkspace]) -> dict[str, Callable[[], Known]]:
+    def following_the_clock(workspace: SampleWorkspace) -> Callable[[], Known]:
+        def now() -> Known:
+            at = round(_State.read(home).now.timestamp() * 1000)
+            return Known(bodies(workspace, at), jobs(workspace, at), pools(workspace, at), events(workspace, at))
+
+        return now
 
     return {token: following_the_clock(workspace) for token, workspace in tokens.items()}
 
 
 def _faults(tokens: Mapping[str, SampleWorkspace]) -> list[Fault]:
     return [
-        Fault("/api/*/clusters/get", {"cluster_id": c.cluster_id}, token=token, times=None, status=403)
+        Fault(f"/api/*/clusters/{verb}", {"cluster_id": c.cluster_id}, token=token, times=None, status=403)
         for token, workspace in tokens.items()
         for c in workspace.clusters
         if c.forbidden
+        for verb in ("get", "events")
     ]
 
 

@@ -1,4 +1,4 @@
-"""An HTTP server that answers a workspace's cluster endpoints as Databricks does, from the bodies it is given.
+"""An HTTP server that answers a workspace's endpoints as Databricks does, from the bodies it is given.
 
 The answers, page sizes and error bodies are those of Databricks' REST API reference and of answers that users reported.
 """
@@ -10,7 +10,7 @@ import json
 import logging
 import sys
 import threading
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from fnmatch import fnmatchcase
 from http import HTTPStatus
@@ -25,7 +25,8 @@ Clusters = Mapping[str, Mapping[str, Any]]
 
 _PAGE_SIZE = 20
 _LARGEST_PAGE = 100
-_ENDPOINTS = {f"/api/{version}/clusters/{verb}": verb for version in ("2.0", "2.1") for verb in ("list", "get")}
+_LARGEST_JOBS_PAGE, _JOBS_PAGE = 25, 20
+_LARGEST_EVENTS_PAGE, _EVENTS_PAGE = 500, 50
 # A fault without a body of its own gets the body that Databricks gives with this status.
 _ERROR_BODIES: Mapping[int, Mapping[str, Any]] = {
     400: {"error_code": "INVALID_PARAMETER_VALUE", "message": "The request is invalid."},
@@ -44,8 +45,9 @@ _INVALID_TOKEN = {"error_code": 403, "message": "Invalid access token."}  # the 
 class Fault:
     """What happens to some requests instead of their true answer.
 
-    It takes requests whose path matches `path` (a shell pattern), whose query holds all of `query`, and which carry
-    `token` (None: any token). The first `skip` of them are left alone, the next `times` get the fault (None: all).
+    It takes requests whose path matches `path` (a shell pattern), whose query or body holds all of `query`, and that
+    carry `token` (None: any token). The first `skip` of them are left alone, the next `times` get the fault (None:
+    all).
     """
 
     path: str = "*"
@@ -68,6 +70,23 @@ class Received:
     path: str
     query: Mapping[str, str]
     headers: Mapping[str, str] = field(repr=False)
+    body: Mapping[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Known:
+    """What a workspace knows of itself.
+
+    Clusters by id, each the body of `clusters/get`; jobs and pools as their lists have them; events by cluster.
+    """
+
+    clusters: Clusters = field(default_factory=dict)
+    jobs: Sequence[Mapping[str, Any]] = ()
+    pools: Sequence[Mapping[str, Any]] = ()
+    events: Mapping[str, Sequence[Mapping[str, Any]]] = field(default_factory=dict)
+
+
+Told = Known | Clusters
 
 
 @dataclass(frozen=True)
@@ -78,13 +97,13 @@ class _Answer:
 
 
 class SampleApi:
-    """Databricks' cluster endpoints on loopback, for any number of workspaces told apart by their token.
+    """Databricks' endpoints on loopback, for any number of workspaces told apart by their token.
 
     A context manager: the server runs inside the `with` block, at `url`.
 
     Args:
-        workspaces: by token, a workspace's clusters by id, each the JSON body of `clusters/get`; or a function that
-            gives them, called at each request, so that they may follow a clock.
+        workspaces: by token, what a workspace knows, or only its clusters; or a function that gives it, called at each
+            request, so that it may follow a clock.
         faults: tried in order at each request; the first one that takes it decides.
         port: where to listen; 0 lets the operating system choose.
 
@@ -93,7 +112,7 @@ class SampleApi:
 
     def __init__(
         self,
-        workspaces: Mapping[str, Clusters | Callable[[], Clusters]],
+        workspaces: Mapping[str, Told | Callable[[], Told]],
         faults: Iterable[Fault] = (),
         *,
         port: int = 0,
@@ -160,10 +179,11 @@ class SampleApi:
     def _fault(self, request: Received, token: str) -> Fault | None:
         with self._lock:
             self._received.append(request)
+            said = {**request.query, **{name: str(value) for name, value in request.body.items()}}
             for fault, earlier in self._faults:
                 if (
                     fnmatchcase(request.path, fault.path)
-                    and fault.query.items() <= request.query.items()
+                    and fault.query.items() <= said.items()
                     and fault.token in (None, token)
                 ):
                     taken = next(earlier) - fault.skip
@@ -176,38 +196,40 @@ class SampleApi:
             return _Answer(401, _ERROR_BODIES[401])
         if token not in self._workspaces:
             return _Answer(403, _INVALID_TOKEN)
-        verb = _ENDPOINTS.get(request.path)
-        if verb is None or request.method != "GET":
+        answer = _ENDPOINTS.get((request.method, request.path))
+        if answer is None:
             message = (
                 f"No API found for '{request.method} {request.path.removeprefix('/api/2.0').removeprefix('/api/2.1')}'"
             )
             return _Answer(404, {"error_code": "ENDPOINT_NOT_FOUND", "message": message})
         given = self._workspaces[token]
-        clusters = given() if callable(given) else given
-        return _list(clusters, request.query) if verb == "list" else _get(clusters, request.query)
+        told = given() if callable(given) else given
+        return answer(told if isinstance(told, Known) else Known(told), request)
 
 
-def _list(clusters: Clusters, query: Mapping[str, str]) -> _Answer:
+def _list(known: Known, request: Received) -> _Answer:
     """Answer one page of all clusters, in the order given. Filters and sort orders are ignored."""
+    clusters, query = known.clusters, request.query
     size = query.get("page_size", "0")
     if not size.isdecimal():
         return _invalid(f"page_size must be an integer from 0 to {_LARGEST_PAGE}, but is '{size}'.")
     count = min(int(size) or _PAGE_SIZE, _LARGEST_PAGE)
     try:
-        start = _offset(query.get("page_token", ""))
+        token = query.get("page_token", "")
+        (start,) = _of_token("clusters", token) if token else (0,)
     except ValueError:
         return _invalid("Invalid page token.")
     page: dict[str, Any] = {}
     found = list(clusters.values())[start : start + count]
     if found:
         page["clusters"] = found
-    page["next_page_token"] = _page_token(start + count) if start + count < len(clusters) else ""
-    page["prev_page_token"] = _page_token(max(0, start - count)) if start else ""
+    page["next_page_token"] = _token("clusters", start + count) if start + count < len(clusters) else ""
+    page["prev_page_token"] = _token("clusters", max(0, start - count)) if start else ""
     return _Answer(200, page)
 
 
-def _get(clusters: Clusters, query: Mapping[str, str]) -> _Answer:
-    cluster_id = query.get("cluster_id")
+def _get(known: Known, request: Received) -> _Answer:
+    clusters, cluster_id = known.clusters, request.query.get("cluster_id")
     if not cluster_id:
         return _invalid("Missing required field: cluster_id")
     if cluster_id not in clusters:
@@ -215,24 +237,114 @@ def _get(clusters: Clusters, query: Mapping[str, str]) -> _Answer:
     return _Answer(200, clusters[cluster_id])
 
 
+def _events(known: Known, request: Received) -> _Answer:
+    """Answer one page of a cluster's events, newest first unless `order` says ASC. Filters by type are ignored."""
+    asked = request.body
+    cluster_id = asked.get("cluster_id")
+    if not cluster_id:
+        return _invalid("Missing required field: cluster_id")
+    if cluster_id not in known.events and cluster_id not in known.clusters:
+        return _invalid(f"Cluster {cluster_id} does not exist")
+    try:
+        start, end = int(asked.get("start_time", 0)), int(asked.get("end_time", sys.maxsize))
+        offset, limit = int(asked.get("offset", 0)), int(asked.get("limit", _EVENTS_PAGE))
+    except ValueError:
+        return _invalid("start_time, end_time, offset and limit must be integers.")
+    if not 0 < limit <= _LARGEST_EVENTS_PAGE:
+        return _invalid(f"limit must be from 1 to {_LARGEST_EVENTS_PAGE}, but is {limit}.")
+    order = str(asked.get("order", "DESC"))
+    found = sorted(
+        (e for e in known.events.get(cluster_id, ()) if start <= e["timestamp"] < end),
+        key=lambda e: e["timestamp"],
+        reverse=order == "DESC",
+    )
+    page: dict[str, Any] = {"events": found[offset : offset + limit]} if found else {}
+    page["total_count"] = len(found)
+    if offset + limit < len(found):
+        page["next_page"] = {
+            "cluster_id": cluster_id,
+            "start_time": start,
+            "end_time": end,
+            "order": order,
+            "offset": offset + limit,
+            "limit": limit,
+        }
+    return _Answer(200, page)
+
+
+def _jobs(known: Known, request: Received) -> _Answer:
+    """Answer one page of all jobs, the newest first; a token names the job before the page, which may be deleted."""
+    query = request.query
+    limit = query.get("limit", str(_JOBS_PAGE))
+    if not (limit.isdecimal() and 1 <= int(limit) <= _LARGEST_JOBS_PAGE):
+        return _invalid(f"limit must be an integer from 1 to {_LARGEST_JOBS_PAGE}, but is '{limit}'.")
+    try:
+        after = _job_before(query.get("page_token", ""))
+    except ValueError:
+        return _invalid("Invalid page token.")
+    rest = sorted((job for job in known.jobs if _newest_first(job) > after), key=_newest_first)
+    found = rest[: int(limit)]
+    page: dict[str, Any] = {"has_more": len(rest) > len(found)}
+    if found:
+        page["jobs"] = [job if query.get("expand_tasks") == "true" else _without_tasks(job) for job in found]
+    if page["has_more"]:
+        page["next_page_token"] = _token("jobs", *_newest_first(found[-1]))
+    return _Answer(200, page)
+
+
+def _newest_first(job: Mapping[str, Any]) -> tuple[int, int]:
+    return -int(job["created_time"]), int(job["job_id"])
+
+
+def _job_before(page_token: str) -> tuple[int, int]:
+    if not page_token:
+        return -sys.maxsize, 0
+    created, job_id = _of_token("jobs", page_token)
+    return created, job_id
+
+
+def _without_tasks(job: Mapping[str, Any]) -> dict[str, Any]:
+    settings = {name: value for name, value in job["settings"].items() if name not in ("tasks", "job_clusters")}
+    return {**job, "settings": settings}
+
+
+def _pools(known: Known, _: Received) -> _Answer:
+    return _Answer(200, {"instance_pools": list(known.pools)} if known.pools else {})
+
+
+_ENDPOINTS: Mapping[tuple[str, str], Callable[[Known, Received], _Answer]] = {
+    **{("GET", f"/api/{version}/clusters/list"): _list for version in ("2.0", "2.1")},
+    **{("GET", f"/api/{version}/clusters/get"): _get for version in ("2.0", "2.1")},
+    **{("POST", f"/api/{version}/clusters/events"): _events for version in ("2.0", "2.1")},
+    ("GET", "/api/2.1/jobs/list"): _jobs,
+    ("GET", "/api/2.0/instance-pools/list"): _pools,
+}
+
+
 def _invalid(message: str) -> _Answer:
     return _Answer(400, {"error_code": "INVALID_PARAMETER_VALUE", "message": message})
 
 
-def _page_token(offset: int) -> str:
-    return base64.urlsafe_b64encode(f"clusters:{offset}".encode()).decode()
+def _token(kind: str, *numbers: int) -> str:
+    return base64.urlsafe_b64encode(":".join([kind, *map(str, numbers)]).encode()).decode()
 
 
-def _offset(page_token: str) -> int:
-    if not page_token:
-        return 0
+def _of_token(kind: str, page_token: str) -> list[int]:
     try:
-        kind, _, offset = base64.urlsafe_b64decode(page_token).decode().partition(":")
+        said, *numbers = base64.urlsafe_b64decode(page_token).decode().split(":")
     except (binascii.Error, UnicodeDecodeError) as error:
         raise ValueError(page_token) from error
-    if kind != "clusters":
+    if said != kind:
         raise ValueError(page_token)
-    return int(offset)
+    return [int(number) for number in numbers]
+
+
+def _object(sent: bytes) -> dict[str, Any]:
+    try:
+        found = json.loads(sent)
+    except ValueError:
+        return {}
+    return found if isinstance(found, dict) else {}
 
 
 class _Server(ThreadingHTTPServer):
@@ -257,10 +369,10 @@ class _Handler(BaseHTTPRequestHandler):
         self._exchange()
 
     def _exchange(self) -> None:
-        self.rfile.read(int(self.headers.get("Content-Length") or 0))
+        sent = self.rfile.read(int(self.headers.get("Content-Length") or 0))
         target = urlsplit(self.path)
         headers = {name.lower(): value for name, value in self.headers.items()}
-        request = Received(self.command, target.path, dict(parse_qsl(target.query)), headers)
+        request = Received(self.command, target.path, dict(parse_qsl(target.query)), headers, _object(sent))
         answer = cast(_Server, self.server).api._answer(request)  # noqa: SLF001 both are this module
         if answer is None:
             self.close_connection = True

@@ -12,6 +12,7 @@ from bisect import bisect_right
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from functools import cached_property
+from typing import Any
 
 import orjson
 
@@ -133,6 +134,7 @@ class Cluster:
     """A cluster and its uptimes in the story, in order.
 
     `created_ms` before the story's first day: its creation is in no audit log. `forbidden`: `clusters/get` answers 403.
+    `pool_id`: its nodes come from this pool.
     """
 
     cluster_id: str
@@ -150,6 +152,7 @@ class Cluster:
     deleted_ms: int | None = None
     delivers_logs: bool = True
     forbidden: bool = False
+    pool_id: str | None = None
 
     def uptime(self, now_ms: int) -> Uptime | None:
         """Find the uptime that is going on, or the last one; None before the first."""
@@ -161,6 +164,33 @@ class Cluster:
 
 
 @dataclass(frozen=True)
+class Pool:
+    """An instance pool; `edits` are new limits of its size, each with its time."""
+
+    pool_id: str
+    name: str
+    creator: User
+    created_ms: int
+    min_idle: int
+    max_capacity: int
+    edits: tuple[tuple[int, int], ...] = ()
+
+    def capacity(self, now_ms: int) -> int:
+        """Give the limit of its size at a moment."""
+        return next((limit for at, limit in reversed(self.edits) if at <= now_ms), self.max_capacity)
+
+
+@dataclass(frozen=True)
+class Change:
+    """A change of a job's settings: an update of some of them, or a reset that states them all."""
+
+    at_ms: int
+    action: str
+    settings: Mapping[str, Any]
+    removed: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
 class Job:
     """A job. `task_type` as audit logs say it."""
 
@@ -169,11 +199,16 @@ class Job:
     task_type: str
     owner: User
     created_ms: int
+    changes: tuple[Change, ...] = ()
 
 
 @dataclass(frozen=True)
 class Run:
-    """A run of one task of a job; `parent_run_id` is the run of the whole job."""
+    """A run of one task of a job; `parent_run_id` is the run of the whole job.
+
+    `launch`: the action that began it; `repairRun` begins a failed run's tasks again. `cancelled_ms`: somebody asked
+    for its end.
+    """
 
     job: Job
     run_id: int
@@ -185,6 +220,9 @@ class Run:
     started_ms: int
     ended_ms: int
     succeeded: bool
+    launch: str = "runTriggered"
+    cancelled_ms: int | None = None
+    repair_id: int | None = None
 
 
 @dataclass(frozen=True)
@@ -218,6 +256,15 @@ class SampleWorkspace:
     jobs: tuple[Job, ...]
     runs: tuple[Run, ...]
     commands: tuple[Command, ...]
+    pools: tuple[Pool, ...]
+
+    def cluster(self, cluster_id: str) -> Cluster:
+        """Find a cluster."""
+        return next(c for c in self.clusters if c.cluster_id == cluster_id)
+
+    def driver_type(self, cluster: Cluster) -> str:
+        """Give the node type of a cluster's driver; a pool has one type for all nodes."""
+        return self.node_type if cluster.pool_id else self.driver_node_type
 
 
 @dataclass(frozen=True)
@@ -297,6 +344,7 @@ class _Plot:
 
     def __init__(self, seed: int, name: str, cloud: Cloud, spark: str, spark_version: str) -> None:
         self._random = random.Random(f"{seed} {name}")  # noqa: S311 - a story, not a secret
+        self._others = random.Random(f"{seed} {name} pools and people's runs")  # noqa: S311 - as above
         self._name, self._cloud, self._spark, self._spark_version = name, cloud, spark, spark_version
         aws = cloud == Cloud.AWS
         self._workspace_id = str(self._number(16))
@@ -312,9 +360,39 @@ class _Plot:
         self._commands: list[Command] = []
         old = FIRST_MS - 40 * DAY
         self._etl = Job(self._number(12), "orders-etl", "python", ETL, old)
-        self._report = Job(self._number(12), "nightly-report", "notebook", ENGINEER, old + DAY)
-        self._stream = Job(self._number(12), "orders-stream", "python", ETL, old + 2 * DAY)
+        tagged = {"tags": {"cost-center": "4711"}, "timeout_seconds": 14_400}
+        self._report = Job(
+            self._number(12),
+            "nightly-report",
+            "notebook",
+            ENGINEER,
+            old + DAY,
+            (Change(FIRST_MS + DAY + 10 * HOUR, "update", tagged, ("email_notifications",)),),
+        )
+        retried = (Change(FIRST_MS + 2 * DAY + 11 * HOUR, "reset", {"max_retries": 3}),)
+        self._stream = Job(self._number(12), "orders-stream", "python", ETL, old + 2 * DAY, retried)
         self._risk = Job(self._number(12), "risk-scores", "python", ENGINEER, self._at(0, 10))
+        self._export = Job(self._other(12), "orders-export", "python", ANALYST, old + 3 * DAY)
+        self._pools = (
+            Pool(
+                self._pool_id(old),
+                "etl-pool",
+                PLATFORM,
+                old,
+                min_idle=1,
+                max_capacity=10,
+                edits=((FIRST_MS + DAY + 9 * HOUR, 12), (FIRST_MS + 2 * DAY + 9 * HOUR, 16)),
+            ),
+            Pool(
+                self._pool_id(FIRST_MS + 9 * HOUR),
+                "science-pool",
+                ENGINEER,
+                FIRST_MS + 9 * HOUR,
+                min_idle=0,
+                max_capacity=6,
+                edits=((FIRST_MS + 2 * DAY + 12 * HOUR, 8),),
+            ),
+        )
 
     def workspace(self) -> SampleWorkspace:
         """Tell the three days of this workspace."""
@@ -322,12 +400,13 @@ class _Plot:
         self._ml_sandbox()
         self._finance_restricted()
         for day in range(3):
-            self._job_cluster(self._etl, "load", "etl", self._at(day, 2), stretch=20)
+            self._job_cluster(self._etl, "load", "etl", self._at(day, 2), stretch=20, pool_id=self._pools[0].pool_id)
         for day in (0, 1):
             midnight = FIRST_MS + (day + 1) * DAY
             self._job_cluster(self._stream, "stream", "stream", self._open_at("stream", 4, midnight, 200), stretch=200)
         fails_on = 1 if self._cloud == Cloud.AWS else 0
         self._job_cluster(self._risk, "score", "failures", self._at(fails_on, 14), stretch=30, succeeded=False)
+        self._peoples_runs()
         return SampleWorkspace(
             name=self._name,
             workspace_id=self._workspace_id,
@@ -339,9 +418,10 @@ class _Plot:
             driver_node_type=self._driver_type,
             log_destination="dbfs:/mnt/cluster-logs",
             clusters=tuple(self._clusters),
-            jobs=(self._etl, self._report, self._stream, self._risk),
+            jobs=(self._etl, self._report, self._stream, self._risk, self._export),
             runs=tuple(sorted(self._runs, key=lambda run: run.started_ms)),
             commands=tuple(self._commands),
+            pools=self._pools,
         )
 
     def _shared_analytics(self) -> None:
@@ -430,6 +510,59 @@ class _Plot:
                 )
             )
 
+    def _peoples_runs(self) -> None:
+        """Run an export by hand each day that the shared cluster is up, and once a check beside the report.
+
+        The first export succeeds, the second is cancelled, the third fails and is repaired.
+        """
+        cluster = next(c for c in self._clusters if c.name == "shared-analytics")
+        report = min((run for run in self._runs if run.job is self._report), key=lambda run: run.started_ms)
+        check = Job(self._other(12), "one-off-check", "python", ANALYST, report.started_ms)
+        self._by_hand(check, "check", cluster, report.started_ms + 5 * MINUTE, launch="submitRun")
+        first, second, third = (up.running_ms + 20 * MINUTE for up in cluster.uptimes)
+        self._by_hand(self._export, "export", cluster, first)
+        self._by_hand(self._export, "export", cluster, second, succeeded=False, cancelled_ms=second + 12 * MINUTE)
+        failed = self._by_hand(self._export, "export", cluster, third, succeeded=False)
+        self._runs.append(
+            replace(
+                failed,
+                run_id=self._other(12),
+                started_ms=failed.ended_ms + 10 * MINUTE,
+                ended_ms=failed.ended_ms + 25 * MINUTE,
+                succeeded=True,
+                launch="repairRun",
+                repair_id=self._other(12),
+            )
+        )
+
+    def _by_hand(
+        self,
+        job: Job,
+        task_key: str,
+        cluster: Cluster,
+        start: int,
+        *,
+        launch: str = "runNow",
+        succeeded: bool = True,
+        cancelled_ms: int | None = None,
+    ) -> Run:
+        run = Run(
+            job=job,
+            run_id=self._other(12),
+            parent_run_id=self._other(12),
+            task_key=task_key,
+            cluster_id=cluster.cluster_id,
+            on_job_cluster=False,
+            trigger="manual",
+            started_ms=start,
+            ended_ms=start + 20 * MINUTE if cancelled_ms is None else cancelled_ms + 4_000,
+            succeeded=succeeded,
+            launch=launch,
+            cancelled_ms=cancelled_ms,
+        )
+        self._runs.append(run)
+        return run
+
     def _ml_sandbox(self) -> None:
         """Create a cluster on the first day, let its driver die with a job open, and delete it on the third."""
         created = self._at(0, 15)
@@ -459,7 +592,15 @@ class _Plot:
         self._clusters.append(replace(cluster, uptimes=uptimes, delivers_logs=False, forbidden=True))
 
     def _job_cluster(
-        self, job: Job, task_key: str, kind: str, start: int, *, stretch: float, succeeded: bool = True
+        self,
+        job: Job,
+        task_key: str,
+        kind: str,
+        start: int,
+        *,
+        stretch: float,
+        succeeded: bool = True,
+        pool_id: str | None = None,
     ) -> None:
         """Run a job of one task on a cluster of its own."""
         recording = self._recording(kind)
@@ -472,6 +613,7 @@ class _Plot:
             {"team": "data", "JobId": str(job.job_id), "RunName": job.name},
             source="JOB",
             autotermination_minutes=0,
+            pool_id=pool_id,
         )
         app = self._application(recording, start, stretch, cluster)
         of_run = {
@@ -513,6 +655,7 @@ class _Plot:
         source: str = "UI",
         autoscale: tuple[int, int] | None = None,
         autotermination_minutes: int = 60,
+        pool_id: str | None = None,
     ) -> Cluster:
         """Define a cluster; its uptimes come later."""
         return Cluster(
@@ -526,6 +669,7 @@ class _Plot:
             autotermination_minutes=autotermination_minutes,
             created_ms=created,
             tags=tags,
+            pool_id=pool_id,
         )
 
     def _application(self, recording: _Recording, start: int, stretch: float, cluster: Cluster) -> Application:
@@ -570,8 +714,9 @@ class _Plot:
             f"{_USAGE}clusterWorkers": str(cluster.workers),
             f"{_USAGE}containerZoneId": self._zone,
             f"{_USAGE}dataPlaneRegion": self._region,
-            f"{_USAGE}driverNodeType": self._driver_type,
+            f"{_USAGE}driverNodeType": self._node_type if cluster.pool_id else self._driver_type,
             f"{_USAGE}sparkVersion": cluster.spark_version,
+            **({f"{_USAGE}clusterInstancePoolId": cluster.pool_id} if cluster.pool_id else {}),
         }
 
     def _open_at(self, kind: str, job: int, moment: int, stretch: float) -> int:
@@ -593,6 +738,13 @@ class _Plot:
 
     def _number(self, digits: int) -> int:
         return self._random.randrange(10 ** (digits - 1), 9 * 10 ** (digits - 1))
+
+    def _other(self, digits: int) -> int:
+        return self._others.randrange(10 ** (digits - 1), 9 * 10 ** (digits - 1))
+
+    def _pool_id(self, created: int) -> str:
+        letters = "".join(self._others.choices("abcdefghijklmnopqrstuvwxyz0123456789", k=8))
+        return f"{_utc(created):%m%d-%H%M%S}-pool-{letters}"
 
     def _cluster_id(self, created: int) -> str:
         letters = "".join(self._random.choices("abcdefghijklmnopqrstuvwxyz0123456789", k=8))

@@ -1,7 +1,6 @@
 """Audit logs as Databricks delivers them: JSON lines in `<prefix>/date=YYYY-MM-DD/`, plain or compressed."""
 
 import datetime as dt
-import hashlib
 import os
 import re
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
@@ -13,7 +12,7 @@ from overwatch_assets.errors import SourceError
 from overwatch_assets.rules.audit_records import audit_record
 from overwatch_assets.rules.json_secrets import cut_from_bytes, cut_from_text
 from overwatch_assets.runner.context import Load
-from overwatch_assets.runner.insert import Reading, Reject
+from overwatch_assets.runner.insert import Reading, Reject, content_hash
 from overwatch_assets.sources.event_logs.listing import ListingFailure, LogFile, filesystem, find_logs
 from overwatch_assets.sources.event_logs.reader import RANGES, Position, Range, plan_ranges, ranges_table, read_batches
 
@@ -77,7 +76,7 @@ def read_audit_logs(load: Load) -> Reading:
             failures += listing.failures
             logs += listing.logs
             day_of |= {log.tracked_path: day for log in listing.logs}
-    rejects = [Reject(f.path, None, None, f.reason, None, None, _hash(f.path.encode())) for f in failures]
+    rejects = [Reject(f.path, None, None, f.reason, None, None, content_hash(f.path.encode())) for f in failures]
     if not logs:
         why = f"no folder for {load.window}" if len(missing) == len(days) else f"no file for {load.window}"
         return Reading(rejects=rejects, empty=f"{why} under {prefix}", notes=notes)
@@ -166,13 +165,9 @@ def _rejected(line: Mapping[str, object]) -> dict[str, object] | None:
         record = audit_record(value)
         if not isinstance(record, str):
             return None
-        return {**row, "reason": record, "content": cut_from_text(value)[0], "hash": _hash(value.encode())}
+        return {**row, "reason": record, "content": cut_from_text(value)[0], "hash": content_hash(value.encode())}
     if reason is None:
         return None
     if isinstance(bad, bytes):
-        return {**row, "reason": reason, "content_bytes": cut_from_bytes(bad), "hash": _hash(bad)}
-    return {**row, "reason": reason, "hash": _hash(str(line["file"]).encode())}
-
-
-def _hash(content: bytes) -> int:
-    return int.from_bytes(hashlib.blake2b(content, digest_size=8).digest(), "big", signed=True)
+        return {**row, "reason": reason, "content_bytes": cut_from_bytes(bad), "hash": content_hash(bad)}
+    return {**row, "reason": reason, "hash": content_hash(str(line["file"]).encode())}

@@ -8,7 +8,6 @@ import csv
 import logging
 from collections.abc import Iterable, Mapping
 from concurrent.futures import ThreadPoolExecutor
-from typing import Any
 
 from pyspark.sql import DataFrame, functions as F
 
@@ -18,6 +17,7 @@ from overwatch_assets.rules.audit_records import cluster_id_of
 from overwatch_assets.rules.json_values import parsed
 from overwatch_assets.runner.context import Load
 from overwatch_assets.sources.event_logs.listing import filesystem
+from overwatch_assets.sources.workspace import latest_snapshots
 from overwatch_assets.storage.tables import is_any
 
 logger = logging.getLogger(__name__)
@@ -38,8 +38,10 @@ def event_log_prefixes(load: Load) -> list[str]:
     Raises:
         SourceError: `mount_mapping_path` cannot be read.
     """
-    snapshots = _latest_snapshots(load)
-    active = _named_by_audit(load) | {r["cluster_id"] for r in snapshots if r["alive"] or r["running"]}
+    snapshots = latest_snapshots(load, load.window.from_ms, load.window.until_ms)
+    last = max((r["snapshot_date"] for r in snapshots), default=None)
+    running = {r["cluster_id"] for r in snapshots if r["state"] == "RUNNING" and r["snapshot_date"] == last}
+    active = _named_by_audit(load) | running | {r["cluster_id"] for r in snapshots if r["alive"]}
     confs = {(r["cluster_id"], r["conf"]) for r in snapshots if r["conf"]} | _confs_of_audit(load, active)
     declared = {
         f"{destination}/{cluster_id}/eventlog"
@@ -137,25 +139,6 @@ def _confs_of_audit(load: Load, active: Iterable[str]) -> set[tuple[str, str]]:
         .distinct()
     )
     return {(r["cluster_id"], r["conf"]) for r in load.store.arrow(rows).to_pylist()}
-
-
-def _latest_snapshots(load: Load) -> list[dict[str, Any]]:
-    """Per cluster its latest log configuration, and whether it was alive in the window or runs in the last snapshot."""
-    table = load.upstream("clusters_snapshot_bronze")
-    load.inputs_read[table.name] = load.changes.seen(table, load.window)
-    if not load.store.exists(table):
-        return []
-    ended = F.coalesce(F.col("terminated_time"), F.unix_millis("fetched_ts"))
-    alive = (F.col("start_time") < load.window.until_ms) & (ended >= load.window.from_ms)
-    latest = F.struct("snapshot_date", F.col("state"), F.to_json("cluster_log_conf").alias("conf"))
-    rows = load.store.arrow(
-        load.store.read(table)
-        .groupBy("cluster_id")
-        .agg(F.max(F.when(alive, 1).otherwise(0)).alias("alive"), F.max(latest).alias("latest"))
-        .select("cluster_id", "alive", "latest.*")
-    ).to_pylist()
-    last = max((r["snapshot_date"] for r in rows), default=None)
-    return [{**r, "running": r["state"] == "RUNNING" and r["snapshot_date"] == last} for r in rows]
 
 
 def _existing(load: Load, prefixes: list[str]) -> list[str]:

@@ -3,25 +3,39 @@
 from functools import partial
 
 from overwatch_assets.config.deployment import Workspace
+from overwatch_assets.sources import workspace_cluster_events, workspace_clusters
 from overwatch_assets.sources.audit_logs import read_audit_logs
 from overwatch_assets.sources.cluster_logs import event_log_prefixes
-from overwatch_assets.sources.registry import Sources
-from overwatch_assets.sources.workspace_clusters import ApiFactory, reader, workspace_api
+from overwatch_assets.sources.prices import price_readers
+from overwatch_assets.sources.registry import Reader, Sources
+from overwatch_assets.sources.workspace import ApiFactory, list_reader, workspace_api
 
 
 def standard_sources(
     workspace: Workspace, *, api_factory: ApiFactory | None = None, default_cluster_id: str | None = None
 ) -> Sources:
-    """Audit-log files, the workspace's API, and the event logs that its clusters declare.
+    """Audit-log files, the workspace's API, its prices, and the event logs that its clusters declare.
 
     Args:
         workspace: the workspace to read.
         api_factory: connects to its API; None: as its row of the deployment file says.
         default_cluster_id: as in `Sources`.
     """
-    configured = partial(workspace_api, workspace) if workspace.api_url else None
+    api = api_factory or (partial(workspace_api, workspace) if workspace.api_url else None)
     return Sources(
-        readers={"audit_log_files": read_audit_logs, "workspace_clusters": reader(api_factory or configured)},
+        readers=workspace_readers(api),
         prefixes=event_log_prefixes,
         default_cluster_id=default_cluster_id,
     )
+
+
+def workspace_readers(api: ApiFactory | None) -> dict[str, Reader]:
+    """Readers of all sources but event logs, by source."""
+    return {
+        "audit_log_files": read_audit_logs,
+        "workspace_clusters": workspace_clusters.reader(api),
+        "workspace_cluster_events": workspace_cluster_events.reader(api),
+        "workspace_pools": list_reader(api, "pools", "instance_pool_id", "string", lambda a: a.list_pools()),
+        "workspace_jobs": list_reader(api, "jobs", "job_id", "bigint", lambda a: a.list_jobs()),
+        **price_readers(),
+    }

@@ -1,9 +1,8 @@
-"""A workspace's REST API, through the Databricks SDK: clusters as JSON bodies, unknown fields included.
+"""A workspace's REST API, through the Databricks SDK: its objects as JSON bodies, unknown fields included.
 
 The SDK signs in (all of its kinds of credentials), sends and judges what is worth another try. The waiting in between
 is done here, because the SDK's own has no end to a `Retry-After`, gives up at once on 500, 502, 504 and on an answer
-cut short, and retries a certificate that is not trusted. Rules: `clusters/list` and `clusters/get` of the REST API
-reference.
+cut short, and retries a certificate that is not trusted. Rules: the endpoints' pages in the REST API reference.
 """
 
 import functools
@@ -13,11 +12,11 @@ import sys
 import threading
 import time
 from collections import deque
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field
 from types import TracebackType
-from typing import TYPE_CHECKING, Any, NoReturn, Self
+from typing import TYPE_CHECKING, Any, NoReturn, Self, TypeVar
 from urllib.parse import quote, urlsplit
 
 import tenacity
@@ -35,7 +34,13 @@ logger = logging.getLogger(__name__)
 
 _LIST = "/api/2.1/clusters/list"
 _GET = "/api/2.1/clusters/get"
+_EVENTS = "/api/2.1/clusters/events"
+_JOBS = "/api/2.1/jobs/list"
+_POOLS = "/api/2.0/instance-pools/list"
 _PAGE_SIZE = 100  # the largest that clusters/list gives
+_JOBS_PAGE_SIZE = 25  # with tasks
+_EVENTS_PAGE_SIZE = 500
+_ABOUT_PAGES = {"next_page_token", "prev_page_token", "has_more"}  # how an empty list comes
 _DOWN_AFTER = 4  # so many clusters in a row without an answer: the workspace is down, not these clusters
 
 
@@ -43,8 +48,8 @@ _DOWN_AFTER = 4  # so many clusters in a row without an answer: the workspace is
 class ApiSettings:
     """How a workspace's API is called: the fields of the deployment file, times in seconds.
 
-    `api_waiting_seconds` ends the retries of one request, `budget_seconds` one call of `list_clusters` or
-    `get_clusters` with all its requests and with what the caller does between the answers.
+    `api_waiting_seconds` ends the retries of one request, `budget_seconds` one call of a method of `WorkspaceApi` with
+    all its requests and with what the caller does between the answers.
     """
 
     thread_pool_size: int = 4
@@ -70,11 +75,13 @@ class ApiSettings:
 
 
 _DEFAULTS = ApiSettings()
+_K = TypeVar("_K")
+_R = TypeVar("_R")
 
 
 @dataclass(frozen=True)
 class ApiFailure:
-    """Why `clusters/get` gave no body for one cluster; the other clusters are not concerned.
+    """Why one cluster was not described, or its events not all given; the other clusters are not concerned.
 
     `http_code` is None where no answer came at all; `error_code` and `raw_response` are "" where there was none.
     """
@@ -84,6 +91,24 @@ class ApiFailure:
     error_code: str
     message: str
     raw_response: str
+
+
+@dataclass(frozen=True)
+class Span:
+    """Whose events are asked for, and of when: epoch ms, the end exclusive."""
+
+    cluster_id: str
+    from_ms: int
+    until_ms: int
+
+
+@dataclass(frozen=True)
+class EventsRead:
+    """Events of one cluster, by page; `failure`: why there are no more of them."""
+
+    span: Span
+    pages: Sequence[Sequence[Any]]
+    failure: ApiFailure | None
 
 
 class RateLimiter:
@@ -117,7 +142,7 @@ def _limiter(host: str, per_second: float) -> RateLimiter:
 
 
 class WorkspaceApi:
-    """Reads clusters from one workspace. A context manager; closing it closes its connections.
+    """Reads what one workspace says of itself. A context manager; closing it closes its connections.
 
     Args:
         client: any signed-in SDK client, as dagster-databricks's `DatabricksClientResource` gives one. Only its host
@@ -179,25 +204,50 @@ class WorkspaceApi:
         Raises:
             SourceError: a page could not be read; clusters of earlier pages have been given by then.
         """
+        return self._list(_LIST, {"page_size": _PAGE_SIZE}, "clusters")
+
+    def list_pools(self) -> Iterator[dict[str, Any]]:
+        """Give the bodies of all instance pools.
+
+        Raises:
+            SourceError: they could not be read.
+        """
+        return self._list(_POOLS, {}, "instance_pools")
+
+    def list_jobs(self) -> Iterator[dict[str, Any]]:
+        """Give the bodies of all jobs with their tasks.
+
+        A job may come twice if the list changes between two of its pages.
+
+        Raises:
+            SourceError: a page could not be read; jobs of earlier pages have been given by then.
+        """
+        return self._list(_JOBS, {"limit": _JOBS_PAGE_SIZE, "expand_tasks": "true"}, "jobs")
+
+    def _list(self, path: str, query: dict[str, Any], field: str) -> Iterator[dict[str, Any]]:
         never = threading.Event()
         deadline = time.monotonic() + self._settings.budget_seconds
-        query: dict[str, Any] = {"page_size": _PAGE_SIZE}
+        seen = set()
         while True:
             try:
-                page = self._read(_LIST, query, deadline, never)
+                page = self._read(_Request("GET", path, query=query), deadline, never)
             except _Refusal as refusal:
-                self._fail(_LIST, refusal)
-            only_tokens = page.keys() <= {"next_page_token", "prev_page_token"}  # how an empty list comes
-            clusters = page.get("clusters", [] if only_tokens else None)
-            if not isinstance(clusters, list):
-                raise SourceError(f"{self._name} answered {_LIST} without 'clusters': check api_url.")
-            yield from clusters
+                self._fail(path, refusal)
+            found = page.get(field, [] if page.keys() <= _ABOUT_PAGES else None)
+            if not isinstance(found, list):
+                raise SourceError(f"{self._name} answered {path} without '{field}': check api_url.")
+            yield from found
             following = page.get("next_page_token")
-            if not following:
+            if not following or page.get("has_more") is False:
+                if page.get("has_more"):
+                    raise SourceError(
+                        f"{self._name} answered {path} without the token of its next page: load it again."
+                    )
                 return
-            if following == query.get("page_token"):
-                raise SourceError(f"{self._name} answered {_LIST} with the same page again: load it again later.")
-            query["page_token"] = following
+            if following in seen:
+                raise SourceError(f"{self._name} answered {path} with the same page again: load it again later.")
+            seen.add(following)
+            query = {**query, "page_token": following}
 
     def get_clusters(self, cluster_ids: Iterable[str]) -> Iterator[dict[str, Any] | ApiFailure]:
         """Give for each distinct id, in the order given, the cluster's body or why there is none.
@@ -208,31 +258,47 @@ class WorkspaceApi:
         Raises:
             SourceError: the workspace as a whole does not answer; what was answered before has been given by then.
         """
+        for cluster_id, body, refusal in self._each(_GET, dict.fromkeys(cluster_ids), self._cluster):
+            yield body if refusal is None else refusal.of_cluster(cluster_id)
+
+    def cluster_events(self, spans: Iterable[Span]) -> Iterator[EventsRead]:
+        """Give for each span, in the order given, the cluster's events as the workspace has them, oldest page first.
+
+        What was read before a page could not be is given with the failure. A page that leads back to an earlier one,
+        one that leaves events out, and a list that ends early are failures.
+
+        Raises:
+            SourceError: the workspace as a whole does not answer; what was answered before has been given by then.
+        """
+        for span, pages, refusal in self._each(_EVENTS, spans, self._events):
+            yield EventsRead(span, pages, None if refusal is None else refusal.of_cluster(span.cluster_id))
+
+    def _each(
+        self, path: str, items: Iterable[_K], read: "Callable[[_K, float, threading.Event], tuple[_R, _Refusal | None]]"
+    ) -> "Iterator[tuple[_K, _R, _Refusal | None]]":
+        """Read many things side by side; give them in order."""
         deadline = time.monotonic() + self._settings.budget_seconds
         threads = self._settings.thread_pool_size
         stop = threading.Event()
-        pending: deque[tuple[str, Future[dict[str, Any]]]] = deque()
+        pending: deque[tuple[_K, Future[tuple[_R, _Refusal | None]]]] = deque()
         unanswered = 0
 
-        def next_answer() -> dict[str, Any] | ApiFailure:
+        def next_answer() -> "tuple[_K, _R, _Refusal | None]":
             nonlocal unanswered
-            cluster_id, future = pending.popleft()
-            try:
-                body = future.result()
-            except _Refusal as refusal:
-                unanswered = unanswered + 1 if refusal.transient else 0
+            item, future = pending.popleft()
+            answer, refusal = future.result()
+            unanswered = unanswered + 1 if refusal is not None and refusal.transient else 0
+            if refusal is not None:
                 if refusal.whole_workspace or unanswered == _DOWN_AFTER:
-                    self._fail(_GET, refusal)
-                logger.info("%s gave no body for cluster %s: %s", self._name, cluster_id, refusal.detail)
-                return refusal.of_cluster(cluster_id)
-            unanswered = 0
-            return body
+                    self._fail(path, refusal)
+                logger.info("%s did not answer %s for %s: %s", self._name, path, item, refusal.detail)
+            return item, answer, refusal
 
         with ThreadPoolExecutor(threads, thread_name_prefix="workspace-api") as pool:
             try:
-                for cluster_id in dict.fromkeys(cluster_ids):
-                    pending.append((cluster_id, pool.submit(self._read_cluster, cluster_id, deadline, stop)))
-                    if len(pending) >= 4 * threads:  # enough to keep the threads busy, however many ids there are
+                for item in items:
+                    pending.append((item, pool.submit(read, item, deadline, stop)))
+                    if len(pending) >= 4 * threads:  # enough to keep the threads busy, however many there are
                         yield next_answer()
                 while pending:
                     yield next_answer()
@@ -240,14 +306,40 @@ class WorkspaceApi:
                 stop.set()
                 pool.shutdown(cancel_futures=True)
 
-    def _read_cluster(self, cluster_id: str, deadline: float, stop: threading.Event) -> dict[str, Any]:
-        body = self._read(_GET, {"cluster_id": cluster_id}, deadline, stop)
-        if "cluster_id" not in body:
-            raise _Refusal(f"the answer of {_GET} has no cluster_id", http_code=200)
-        return body
+    def _cluster(
+        self, cluster_id: str, deadline: float, stop: threading.Event
+    ) -> "tuple[dict[str, Any], _Refusal | None]":
+        try:
+            body = self._read(_Request("GET", _GET, query={"cluster_id": cluster_id}), deadline, stop)
+        except _Refusal as refusal:
+            return {}, refusal
+        missing = "cluster_id" not in body
+        return body, _Refusal(f"the answer of {_GET} has no cluster_id", http_code=200) if missing else None
 
-    def _read(self, path: str, query: dict[str, Any], deadline: float, stop: threading.Event) -> dict[str, Any]:
-        """Return the good answer to GET `path`, or raise a `_Refusal` once trying again is no use."""
+    def _events(self, span: Span, deadline: float, stop: threading.Event) -> "tuple[list[list[Any]], _Refusal | None]":
+        asked: dict[str, Any] = {
+            "cluster_id": span.cluster_id,
+            "start_time": span.from_ms,
+            "end_time": span.until_ms,
+            "order": "ASC",
+            "limit": _EVENTS_PAGE_SIZE,
+        }
+        pages: list[list[Any]] = []
+        before: list[Mapping[str, Any]] = []
+        try:
+            while True:
+                page = self._read(_Request("POST", _EVENTS, body=asked), deadline, stop)
+                pages.append(_events_of(page))
+                before.append(asked)
+                following = _following_events(page, before, sum(map(len, pages)))
+                if following is None:
+                    return pages, None
+                asked = following
+        except _Refusal as refusal:
+            return pages, refusal
+
+    def _read(self, request: "_Request", deadline: float, stop: threading.Event) -> dict[str, Any]:
+        """Return the good answer to a request, or raise a `_Refusal` once trying again is no use."""
         seconds = min(self._settings.api_waiting_seconds, deadline - time.monotonic())
         if seconds <= 0:
             raise SourceError(
@@ -261,14 +353,21 @@ class WorkspaceApi:
             stop=tenacity.stop_any(tenacity.stop_before_delay(seconds), tenacity.stop_when_event_set(stop)),
             reraise=True,
         )
-        return retrying(self._attempt, path, query, stop)
+        return retrying(self._attempt, request, stop)
 
-    def _attempt(self, path: str, query: dict[str, Any], stop: threading.Event) -> dict[str, Any]:
+    def _attempt(self, request: "_Request", stop: threading.Event) -> dict[str, Any]:
         if stop.wait(self._limiter.reserve()):
             raise _Refusal("the load was ended")
         exchange = _Exchange(self._config)
         try:
-            body = self._api.do("GET", path, query=query, headers={"Accept": "application/json"}, auth=exchange)
+            body = self._api.do(
+                request.method,
+                request.path,
+                query=request.query,
+                headers={"Accept": "application/json"},
+                body=request.body,
+                auth=exchange,
+            )
         except _WorthRetrying as again:
             refusal = self._refusal(exchange, again.error, sdk_would_retry=True)
         # The SDK's and requests' errors are OSErrors or ValueErrors; a body that is a bare number is a TypeError there.
@@ -280,7 +379,7 @@ class WorkspaceApi:
             refusal = _Refusal("an answer that is no JSON object", http_code=200, whole_workspace=True)
         if refusal.http_code == 429:
             self._limiter.pause(min(refusal.retry_after or 0.0, self._settings.api_waiting_seconds))
-        logger.debug("%s, GET %s: %s", self._name, path, refusal.detail)
+        logger.debug("%s, %s %s: %s", self._name, request.method, request.path, refusal.detail)
         raise refusal  # not in the handlers: the SDK's errors may quote request headers, which hold the token
 
     def _refusal(self, exchange: "_Exchange", error: BaseException, *, sdk_would_retry: bool) -> "_Refusal":
@@ -301,7 +400,9 @@ class WorkspaceApi:
         if bad_token:
             remedy = f"renew the token that {self._secret} refers to"
         elif status == 403:
-            remedy = f"give the owner of the token that {self._secret} refers to this right on the clusters"
+            remedy = (
+                f"give the owner of the token that {self._secret} refers to this right on the {_objects_of(response)}"
+            )
         elif status == 404:
             remedy = "check api_url"
         elif status == 407:
@@ -355,6 +456,51 @@ class WorkspaceApi:
             if secret:
                 text = text.replace(str(secret), "***")
         return text
+
+
+@dataclass(frozen=True)
+class _Request:
+    method: str
+    path: str
+    query: dict[str, Any] | None = None
+    body: dict[str, Any] | None = None
+
+
+def _events_of(page: Mapping[str, Any]) -> list[Any]:
+    events = page.get("events", [])
+    if not isinstance(events, list):
+        raise _Refusal("an answer whose events are no list", http_code=200)
+    return events
+
+
+def _following_events(page: Mapping[str, Any], before: Sequence[Mapping[str, Any]], read: int) -> dict[str, Any] | None:
+    """Return what asks for the next page of events; None after the last one.
+
+    The workspace says it itself; one that gives a token instead is asked with that.
+
+    Raises:
+        _Refusal: events would be left out, or pages read for ever.
+    """
+    following = page.get("next_page")
+    if not (isinstance(following, dict) and following):
+        token = page.get("next_page_token")
+        following = {**before[0], "page_token": token} if token else None
+    if following is None:
+        total = page.get("total_count")  # 0 where it is not counted
+        if isinstance(total, int) and total > read:
+            raise _Refusal(f"the events end after {read} of {total}", http_code=200)
+        return None
+    offset, last = _offset(following), _offset(before[-1])
+    if offset is not None and offset > read:
+        raise _Refusal(f"page {len(before) + 1} begins at event {offset}, after {read} events", http_code=200)
+    if following in before or (offset is not None and offset <= (last or 0)):
+        raise _Refusal(f"page {len(before)} leads back to an earlier page", http_code=200)
+    return following
+
+
+def _offset(asked: Mapping[str, Any]) -> int | None:
+    text = str(asked.get("offset"))
+    return int(text) if text.isdecimal() else None
 
 
 class _Refusal(Exception):  # noqa: N818 an answer, not an error: the caller decides whether it is one
@@ -433,6 +579,11 @@ def _retry_after(response: "Response") -> float | None:
     """Return the seconds of `Retry-After`; None without one or for a date, which Databricks does not send."""
     value = response.headers.get("Retry-After", "").strip()
     return float(value) if value.isdecimal() else None
+
+
+def _objects_of(response: "Response") -> str:
+    """Name the kind of objects that a request was about."""
+    return urlsplit(response.url).path.split("/")[3].replace("-", " ")
 
 
 def _error_of(response: "Response") -> tuple[str, str]:

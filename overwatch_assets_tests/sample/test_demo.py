@@ -16,7 +16,11 @@ from overwatch_assets.sample.world import CLUSTER_LOGS
 
 pytestmark = pytest.mark.engine
 
-_FOR_ERRORS = {"quarantine_bronze", "clusters_snapshot_error_bronze"}  # rows in one workspace are enough
+_FOR_ERRORS = {
+    "quarantine_bronze",
+    "clusters_snapshot_error_bronze",
+    "cluster_events_errors_bronze",
+}  # rows in one workspace are enough
 
 
 def overwatch(*arguments: str | Path) -> "subprocess.CompletedProcess[str]":

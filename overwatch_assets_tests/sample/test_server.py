@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 import requests
 
-from overwatch_assets.sample.server import Fault, SampleApi
+from overwatch_assets.sample.server import Fault, Known, SampleApi
 
 A = "dapi-a"
 CLUSTERS = {f"0502-{n:03}": {"cluster_id": f"0502-{n:03}", "cluster_name": f"c{n}"} for n in range(45)}
@@ -162,3 +162,73 @@ def test_a_post_is_answered_and_its_connection_stays_usable() -> None:
 def test_closing_does_not_wait_for_a_delayed_answer() -> None:
     with SampleApi({}, [Fault(delay_s=60)]) as api, pytest.raises(requests.Timeout):
         requests.get(api.url, timeout=0.1)
+
+
+def post(api: SampleApi, **body: Any) -> tuple[int, Any]:
+    headers = {"Authorization": f"Bearer {A}"}
+    response = requests.post(f"{api.url}/api/2.1/clusters/events", json=body, headers=headers, timeout=5)
+    return response.status_code, response.json()
+
+
+def jobs(*numbers: int) -> list[dict[str, Any]]:
+    return [{"job_id": n, "created_time": 100 + n, "settings": {"name": str(n), "tasks": [{}]}} for n in numbers]
+
+
+def test_jobs_come_25_a_page_the_newest_first_and_without_tasks_unless_asked_for() -> None:
+    path = "/api/2.1/jobs/list"
+    with SampleApi({A: Known(jobs=jobs(*range(1, 31)))}) as api:
+        _, first = get(api, path, limit="25", expand_tasks="true")
+        _, second = get(api, path, limit="25", page_token=first["next_page_token"])
+        assert get(api, path, limit="26")[0] == 400
+        assert get(api, path, page_token="Zm9v")[1]["message"] == "Invalid page token."
+    assert [job["job_id"] for job in first["jobs"]] == list(range(30, 5, -1))
+    assert (first["has_more"], second["has_more"], "next_page_token" in second) == (True, False, False)
+    assert first["jobs"][0]["settings"] == {"name": "30", "tasks": [{}]}
+    assert second["jobs"][0] == {"job_id": 5, "created_time": 105, "settings": {"name": "5"}}
+
+
+def test_a_token_stays_good_when_jobs_are_deleted() -> None:
+    known = [Known(jobs=jobs(*range(1, 31))), Known(jobs=jobs(1, 2, 3, 4))]
+    with SampleApi({A: lambda: known.pop(0)}) as api:
+        _, first = get(api, "/api/2.1/jobs/list", limit="25")
+        _, second = get(api, "/api/2.1/jobs/list", limit="25", page_token=first["next_page_token"])
+    assert [job["job_id"] for job in second["jobs"]] == [4, 3, 2, 1]
+
+
+def test_no_jobs_and_no_pools_have_no_field() -> None:
+    with SampleApi({A: Known()}) as api:
+        assert get(api, "/api/2.1/jobs/list") == (200, {"has_more": False})
+        assert get(api, "/api/2.0/instance-pools/list") == (200, {})
+
+
+def test_events_come_by_page_and_the_next_page_asks_for_the_rest() -> None:
+    events = [{"cluster_id": "c", "timestamp": n, "type": "RUNNING"} for n in (5, 1, 3, 2, 4, 9)]
+    asked = {"cluster_id": "c", "start_time": 2, "end_time": 9, "order": "ASC", "limit": 3}
+    with SampleApi({A: Known(events={"c": events})}) as api:
+        status, first = post(api, **asked)
+        _, second = post(api, **first["next_page"])
+        _, newest = post(api, cluster_id="c", limit=1)
+    assert (status, [e["timestamp"] for e in first["events"]], first["total_count"]) == (200, [2, 3, 4], 4)
+    assert first["next_page"] == asked | {"offset": 3}
+    assert second == {"events": [events[0]], "total_count": 4}
+    assert newest["events"] == [events[-1]]
+
+
+@pytest.mark.parametrize(
+    ("body", "message"),
+    [
+        ({}, "Missing required field: cluster_id"),
+        ({"cluster_id": "nobody"}, "Cluster nobody does not exist"),
+        ({"cluster_id": "0502-001", "limit": 501}, "limit must be from 1 to 500, but is 501."),
+        ({"cluster_id": "0502-001", "offset": "x"}, "start_time, end_time, offset and limit must be integers."),
+    ],
+)
+def test_a_request_for_events_that_cannot_be_answered(body: dict[str, Any], message: str) -> None:
+    with SampleApi({A: CLUSTERS}) as api:
+        assert post(api, **body) == (400, {"error_code": "INVALID_PARAMETER_VALUE", "message": message})
+        assert post(api, cluster_id="0502-001") == (200, {"total_count": 0})
+
+
+def test_a_fault_may_name_a_field_of_the_body() -> None:
+    with SampleApi({A: CLUSTERS}, [Fault("*/clusters/events", {"cluster_id": "0502-001"}, status=403)]) as api:
+        assert [post(api, cluster_id=i)[0] for i in ("0502-002", "0502-001", "0502-001")] == [200, 403, 200]

@@ -15,6 +15,8 @@ import pytest
 from overwatch_assets.config.fields import Cloud
 from overwatch_assets.sample.audit import audit_lines
 from overwatch_assets.sample.clusters import bodies
+from overwatch_assets.sample.events import events as events_of
+from overwatch_assets.sample.jobs import jobs, pools
 from overwatch_assets.sample.logs import RECORDED
 from overwatch_assets.sample.story import DAY, DAYS, FIRST_MS, HOUR, LOOKS, Application, SampleWorkspace, Story, story
 from overwatch_assets.sample.world import write_until
@@ -311,3 +313,98 @@ def test_one_line_of_a_log_and_one_of_the_audit_logs_are_bad(told: Story, tmp_pa
                 if line.endswith(b"\n"):
                     bad.append(path.split("/")[1])
     assert sorted(bad) == ["audit-logs", "cluster-logs"]
+
+
+@pytest.mark.parametrize("number", [0, 1])
+def test_every_uptime_has_its_events_and_the_autoscaling_one_grows_over_midnight(told: Story, number: int) -> None:
+    workspace = told.workspaces[number]
+    known = events_of(workspace, ms(LATER))
+    assert set(known) == {c.cluster_id for c in workspace.clusters if c.deleted_ms is None}
+    before = events_of(workspace, ms(LOOKS[1]))
+    for cluster in workspace.clusters:
+        found = before.get(cluster.cluster_id, []) if cluster.deleted_ms else known[cluster.cluster_id]
+        assert [e["timestamp"] for e in found] == sorted(e["timestamp"] for e in found)
+        at: dict[str, list[int]] = defaultdict(list)
+        for e in found:
+            at[e["type"]].append(e["timestamp"])
+        assert sorted(at["CREATING"] + at["STARTING"]) == [up.requested_ms for up in cluster.uptimes]
+        assert at["RUNNING"] == [up.running_ms for up in cluster.uptimes]
+        assert at["TERMINATING"] == [up.terminated_ms for up in cluster.uptimes if up.terminated_ms]
+        assert at["EDITED"] == ([cluster.edited_ms] if cluster.edited_ms else [])
+        assert len(at["INIT_SCRIPTS_STARTED"]) == len(at["INIT_SCRIPTS_FINISHED"]) == len(at["DRIVER_HEALTHY"])
+        if cluster.source == "JOB":
+            assert at["EXPANDED_DISK"] > at["TERMINATING"]
+        if cluster.autoscale:
+            assert [t // DAY for t in at["RESIZING"] if t <= ms(END)] == [FIRST_MS // DAY + 1, FIRST_MS // DAY + 2]
+            assert [t // DAY for t in at["UPSIZE_COMPLETED"] if t <= ms(END)] == [FIRST_MS // DAY + 2]
+    days = {dt.datetime.fromtimestamp(e["timestamp"] / 1000, dt.UTC).date() for each in known.values() for e in each}
+    assert set(DAYS) <= days
+
+
+@pytest.mark.parametrize("number", [0, 1])
+def test_jobs_of_the_api_are_those_of_the_runs_and_say_what_audit_says(told: Story, number: int) -> None:
+    workspace = told.workspaces[number]
+    found = {job["job_id"]: job for job in jobs(workspace, ms(END))}
+    assert set(found) == {run.job.job_id for run in workspace.runs if run.launch != "submitRun"}
+    for run in workspace.runs:
+        if run.launch != "submitRun":
+            (task,) = (t for t in found[run.job.job_id]["settings"]["tasks"] if t["task_key"] == run.task_key)
+            assert ("existing_cluster_id" in task) != run.on_job_cluster
+    audit = [r for r in records(workspace) if r["serviceName"] == "jobs"]
+    days = {dt.datetime.fromtimestamp(r["timestamp"] / 1000, dt.UTC).date(): [] for r in audit}
+    for r in audit:
+        days[dt.datetime.fromtimestamp(r["timestamp"] / 1000, dt.UTC).date()].append(r["actionName"])
+    first, second, third = (set(days[day]) for day in DAYS)
+    assert {"create", "submitRun", "runNow", "runTriggered", "runStart", "runSucceeded"} <= first
+    assert {"update", "cancel", "runFailed"} <= second
+    assert {"reset", "repairRun", "runFailed"} <= third
+    (reset,) = (r for r in audit if r["actionName"] == "reset")
+    said = json.loads(reset["requestParams"]["new_settings"])
+    assert said == found[int(reset["requestParams"]["job_id"])]["settings"]
+    (update,) = (r for r in audit if r["actionName"] == "update")
+    after = found[int(update["requestParams"]["job_id"])]["settings"]
+    assert json.loads(update["requestParams"]["new_settings"]).items() <= after.items()
+    assert set(json.loads(update["requestParams"]["fields_to_remove"])).isdisjoint(after)
+
+
+@pytest.mark.parametrize("number", [0, 1])
+def test_runs_overlap_on_a_shared_cluster_and_one_goes_over_midnight(told: Story, number: int) -> None:
+    runs = told.workspaces[number].runs
+    assert any(
+        a.cluster_id == b.cluster_id and a.started_ms < b.started_ms < a.ended_ms
+        for a in runs
+        for b in runs
+        if not a.on_job_cluster
+    )
+    assert any(run.started_ms < MIDNIGHTS[0] < run.ended_ms for run in runs)
+    tasks: dict[int, set[str]] = defaultdict(set)
+    for run in runs:
+        tasks[run.parent_run_id].add(run.task_key)
+    assert {"report", "publish"} in tasks.values()
+    (repaired,) = (run for run in runs if run.launch == "repairRun")
+    assert [r.succeeded for r in runs if r.parent_run_id == repaired.parent_run_id] == [False, True]
+
+
+@pytest.mark.parametrize("number", [0, 1])
+def test_two_pools_are_made_and_edited_and_one_is_used(told: Story, number: int) -> None:
+    workspace = told.workspaces[number]
+    audit = [r for r in records(workspace) if r["serviceName"] == "instancePools"]
+    days = [dt.datetime.fromtimestamp(r["timestamp"] / 1000, dt.UTC).date() for r in audit]
+    assert sorted((day, r["actionName"]) for day, r in zip(days, audit, strict=True)) == [
+        (DAYS[0], "create"),
+        (DAYS[1], "edit"),
+        (DAYS[2], "edit"),
+        (DAYS[2], "edit"),
+    ]
+    for record in audit:
+        by_id = {p["instance_pool_id"]: p for p in pools(workspace, record["timestamp"])}
+        said = record["requestParams"]
+        made = json.loads(record["response"]["result"] or "{}")
+        pool = by_id[said.get("instance_pool_id") or made["instance_pool_id"]]
+        assert said["max_capacity"] == str(pool["max_capacity"])
+    of_jobs = next(c for c in workspace.clusters if c.pool_id)
+    up = of_jobs.uptimes[0]
+    used = {p["instance_pool_id"]: p["stats"]["used_count"] for p in pools(workspace, up.running_ms)}
+    assert used[of_jobs.pool_id] == of_jobs.workers + 1  # type: ignore[index]
+    body = bodies(workspace, up.running_ms)[of_jobs.cluster_id]
+    assert (body["instance_pool_id"], body["driver_node_type_id"]) == (of_jobs.pool_id, workspace.node_type)

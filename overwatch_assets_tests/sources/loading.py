@@ -2,10 +2,11 @@
 
 import datetime as dt
 import json
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Self
 
 from pyspark.sql import SparkSession
 
@@ -13,13 +14,17 @@ from overwatch_assets.config.deployment import Workspace
 from overwatch_assets.contract.registry import tables
 from overwatch_assets.runner.runner import Result, Runner
 from overwatch_assets.runner.window import Window, day_start_ms
+from overwatch_assets.sample.server import Known, SampleApi
 from overwatch_assets.sources.registry import Sources
 from overwatch_assets.sources.standard import standard_sources
+from overwatch_assets.sources.workspace_api import ApiSettings, WorkspaceApi
 from overwatch_assets.storage.location import Location
 from overwatch_assets.storage.tables import TableStore
 
 DAY1, DAY2, DAY3 = (dt.date(2024, 5, n) for n in (1, 2, 3))
 ORG = "123"
+TOKEN = "dapi-test"
+FAST = ApiSettings(requests_per_second=1000, request_seconds=5, api_waiting_seconds=1)
 START, NOON = day_start_ms(DAY2), day_start_ms(DAY2) + 12 * 3_600_000
 
 
@@ -80,6 +85,29 @@ class World:
         texts = [line if isinstance(line, str) else json.dumps(line) for line in lines]
         (folder / name).write_text("".join(f"{text}\n" for text in texts), encoding="utf-8")
         return folder / name
+
+
+class ApiWorld(World):
+    """A world with an API, which tells what is `known`."""
+
+    api: SampleApi
+    known: Known
+
+    def sources(self) -> Sources:
+        def connect() -> WorkspaceApi:
+            return WorkspaceApi.with_token(self.api.url, TOKEN, workspace="prod", secret="env:PAT", settings=FAST)
+
+        return standard_sources(self.workspace, api_factory=connect)
+
+    @classmethod
+    @contextmanager
+    def serving(cls, spark: SparkSession, folder: Path) -> "Iterator[Self]":
+        world = cls(spark, folder, {})
+        world.audit.mkdir()
+        world.known = Known()
+        with SampleApi({TOKEN: lambda: world.known}) as api:
+            world.api = api
+            yield world
 
 
 def event(service: str, action: str, params: Mapping[str, Any] | None = None, **fields: Any) -> dict[str, Any]:

@@ -23,8 +23,8 @@ from databricks.sdk import WorkspaceClient
 
 from overwatch_assets import __version__
 from overwatch_assets.errors import SourceError
-from overwatch_assets.sample.server import Fault, SampleApi
-from overwatch_assets.sources.workspace_api import ApiFailure, ApiSettings, RateLimiter, WorkspaceApi
+from overwatch_assets.sample.server import Fault, Known, SampleApi
+from overwatch_assets.sources.workspace_api import ApiFailure, ApiSettings, EventsRead, RateLimiter, Span, WorkspaceApi
 
 TOKEN = "dapi-secret-4711"
 LIST = "/api/2.1/clusters/list"
@@ -497,3 +497,172 @@ def test_requests_keep_to_the_rate() -> None:
 def test_importing_the_module_does_not_import_the_sdk() -> None:
     code = "import sys, overwatch_assets.sources.workspace_api; print('databricks.sdk' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout == "False\n"
+
+
+EVENTS = "/api/2.1/clusters/events"
+JOBS = "/api/2.1/jobs/list"
+POOLS = "/api/2.0/instance-pools/list"
+
+
+def jobs(count: int) -> list[dict[str, Any]]:
+    """As the list has them: the newest first."""
+    return [
+        {"job_id": n, "created_time": 1000 + n, "settings": {"name": f"j{n}", "tasks": [{"task_key": "a"}]}}
+        for n in range(count, 0, -1)
+    ]
+
+
+def listed_jobs(server: SampleApi, settings: ApiSettings = FAST) -> list[dict[str, Any]]:
+    with connect(server.url, settings) as api:
+        return list(api.list_jobs())
+
+
+def test_60_jobs_come_in_three_pages_with_their_tasks() -> None:
+    with SampleApi({TOKEN: Known(jobs=jobs(60))}) as server:
+        assert listed_jobs(server) == jobs(60)
+        assert [r.query["limit"] for r in server.received] == ["25"] * 3
+        assert {r.query["expand_tasks"] for r in server.received} == {"true"}
+
+
+def test_429_between_pages_of_jobs_leaves_no_row() -> None:
+    storm = Fault(JOBS, skip=1, times=2, status=429, headers={"Retry-After": "0"})
+    with SampleApi({TOKEN: Known(jobs=jobs(60))}, [storm]) as server:
+        assert listed_jobs(server) == jobs(60)
+        assert server.count(JOBS) == 5
+
+
+def test_a_job_deleted_between_two_pages_hides_no_other_job() -> None:
+    known = [jobs(60), [j for j in jobs(60) if j["job_id"] not in (60, 36, 30)]]
+    with SampleApi({TOKEN: lambda: Known(jobs=known.pop(0) if len(known) > 1 else known[0])}) as server:
+        found = [job["job_id"] for job in listed_jobs(server)]
+    assert found == [n for n in range(60, 0, -1) if n != 30]  # the two others were on the first page
+
+
+def test_no_jobs_and_no_pools_are_empty_lists() -> None:
+    with SampleApi({TOKEN: {}}) as server, connect(server.url) as api:
+        assert (list(api.list_jobs()), list(api.list_pools())) == ([], [])
+
+
+@pytest.mark.parametrize(
+    ("page", "message"),
+    [
+        ({"jobs": jobs(1), "has_more": True}, "without the token of its next page"),
+        ({"jobs": jobs(1), "has_more": True, "next_page_token": "x"}, "with the same page again"),
+        ({"has_more": True, "items": []}, "without 'jobs': check api_url"),
+    ],
+)
+def test_pages_of_jobs_that_lead_nowhere_are_one_sentence(page: dict[str, Any], message: str) -> None:
+    with (
+        SampleApi({TOKEN: {}}, [Fault(times=None, status=200, body=page)]) as server,
+        pytest.raises(SourceError, match=message),
+    ):
+        listed_jobs(server)
+
+
+def test_tokens_that_go_round_in_a_circle_end() -> None:
+    faults = [Fault(status=200, body={"jobs": [], "has_more": True, "next_page_token": t}) for t in "abab"]
+    with SampleApi({TOKEN: {}}, faults) as server, pytest.raises(SourceError, match="with the same page again"):
+        listed_jobs(server)
+
+
+def test_pools_come_in_one_answer_and_a_refusal_says_what_to_do() -> None:
+    pools = [{"instance_pool_id": f"p{n}"} for n in range(3)]
+    with SampleApi({TOKEN: Known(pools=pools)}, [Fault(POOLS, skip=1, status=403)]) as server:
+        with connect(server.url) as api:
+            assert list(api.list_pools()) == pools
+        with connect(server.url) as api, pytest.raises(SourceError, match="this right on the instance pools"):
+            list(api.list_pools())
+
+
+def happened(cluster_id: str, count: int) -> list[dict[str, Any]]:
+    return [{"cluster_id": cluster_id, "timestamp": 1000 + n, "type": "RUNNING"} for n in range(count)]
+
+
+def read_events(server: SampleApi, *ids: str, settings: ApiSettings = FAST) -> list[EventsRead]:
+    with connect(server.url, settings) as api:
+        return list(api.cluster_events(Span(i, 1000, 9000) for i in ids))
+
+
+def sizes(read: EventsRead) -> list[int]:
+    return [len(page) for page in read.pages]
+
+
+def test_events_come_oldest_first_in_pages_of_500() -> None:
+    known = Known(events={"a": happened("a", 1201), "b": [], "c": happened("c", 3)})
+    with SampleApi({TOKEN: known}) as server:
+        a, b, c = read_events(server, "a", "b", "c")
+        asked = next(r for r in server.received if r.body["cluster_id"] == "a")
+    assert (asked.method, asked.path) == ("POST", EVENTS)
+    assert asked.body == {"cluster_id": "a", "start_time": 1000, "end_time": 9000, "order": "ASC", "limit": 500}
+    assert (sizes(a), [e for page in a.pages for e in page]) == ([500, 500, 201], happened("a", 1201))
+    assert (sizes(b), sizes(c)) == ([0], [3])
+    assert (a.failure, b.failure, c.failure) == (None, None, None)
+
+
+def test_the_next_page_is_asked_for_as_the_workspace_says_it() -> None:
+    following = {"cluster_id": "a", "offset": 1, "limit": 7, "unknown": {"x": [1]}}
+    first = Fault(EVENTS, status=200, body={"events": happened("a", 1), "next_page": following, "total_count": 2})
+    second = Fault(EVENTS, status=200, body={"events": happened("a", 2)[1:], "total_count": 2})
+    with SampleApi({TOKEN: {}}, [first, second]) as server:
+        (read,) = read_events(server, "a")
+        assert server.received[1].body == following
+    assert (sizes(read), read.failure) == ([1, 1], None)
+
+
+def test_a_page_token_instead_of_a_next_page_is_followed() -> None:
+    first = Fault(EVENTS, status=200, body={"events": happened("a", 1), "next_page_token": "t", "total_count": 0})
+    second = Fault(EVENTS, status=200, body={"events": happened("a", 2)[1:], "next_page_token": "", "total_count": 0})
+    with SampleApi({TOKEN: {}}, [first, second]) as server:
+        (read,) = read_events(server, "a")
+        assert server.received[1].body == server.received[0].body | {"page_token": "t"}
+    assert (sizes(read), read.failure) == ([1, 1], None)
+
+
+@pytest.mark.parametrize(
+    ("body", "pages", "message"),
+    [
+        ({"events": [{}], "next_page": {"page_token": "x"}}, [1, 1], "page 2 leads back to an earlier page"),
+        ({"events": [{}], "next_page_token": "x"}, [1, 1], "page 2 leads back to an earlier page"),
+        ({"events": [{}, {}], "next_page": {"offset": 0}}, [2], "page 1 leads back to an earlier page"),
+        ({"events": [{}], "next_page": {"offset": 500}}, [1], "page 2 begins at event 500, after 1 events"),
+        ({"events": [{}], "total_count": 3}, [1], "the events end after 1 of 3"),
+        ({"events": {}}, [], "an answer whose events are no list"),
+    ],
+    ids=["token repeats", "page token repeats", "offset repeats", "page skips", "early end", "no list"],
+)
+def test_pages_that_repeat_or_skip_are_a_failure_of_their_cluster(
+    body: dict[str, Any], pages: list[int], message: str
+) -> None:
+    fault = Fault(EVENTS, query={"cluster_id": "a"}, times=1, status=200, body=body)
+    again = Fault(EVENTS, query={"page_token": "x"}, times=None, status=200, body=body)
+    with SampleApi({TOKEN: Known(events={"b": happened("b", 2)})}, [again, fault]) as server:
+        a, b = read_events(server, "a", "b")
+    assert a.failure is not None
+    assert (sizes(a), a.failure.message, a.failure.http_code) == (pages, message, 200)
+    assert (sizes(b), b.failure) == ([2], None)
+
+
+@pytest.mark.parametrize("status", [400, 403, 404])
+def test_a_refused_cluster_is_its_own_failure(status: int) -> None:
+    known = Known(events={i: happened(i, 2) for i in "abc"})
+    body = {"error_code": "SOMETHING", "message": "No."}
+    with SampleApi({TOKEN: known}, [Fault(EVENTS, {"cluster_id": "b"}, status=status, body=body)]) as server:
+        a, b, c = read_events(server, "a", "b", "c")
+    assert (sizes(a), sizes(b), sizes(c)) == ([2], [], [2])
+    assert b.failure == ApiFailure("b", status, "SOMETHING", "No.", json.dumps(body))
+
+
+def test_429_between_pages_of_events_is_waited_for() -> None:
+    storm = Fault(EVENTS, skip=1, times=2, status=429, headers={"Retry-After": "0"})
+    with SampleApi({TOKEN: Known(events={"a": happened("a", 600)})}, [storm]) as server:
+        (read,) = read_events(server, "a")
+        assert server.count(EVENTS) == 4
+    assert (sizes(read), read.failure) == ([500, 100], None)
+
+
+def test_what_was_read_before_a_page_that_never_comes_is_kept() -> None:
+    fault = Fault(EVENTS, {"offset": "500"}, times=None, status=503)
+    with SampleApi({TOKEN: Known(events={"a": happened("a", 600), "b": happened("b", 1)})}, [fault]) as server:
+        a, b = read_events(server, "a", "b", settings=IMPATIENT)
+    assert a.failure is not None
+    assert (sizes(a), a.failure.http_code, b.failure) == ([500], 503, None)

@@ -7,17 +7,12 @@ from pyspark.sql import SparkSession
 
 from overwatch_assets.contract.registry import tables
 from overwatch_assets.errors import IneligibleError, SourceError
-from overwatch_assets.sample.server import Fault, SampleApi
-from overwatch_assets.sources.registry import Sources
-from overwatch_assets.sources.standard import standard_sources
-from overwatch_assets.sources.workspace_api import ApiSettings, WorkspaceApi
-from overwatch_assets_tests.sources.loading import DAY1, DAY2, DAY3, World, at, event
+from overwatch_assets.sample.server import Fault, Known
+from overwatch_assets_tests.sources.loading import DAY1, DAY2, DAY3, ApiWorld, World, at, event
 
 pytestmark = pytest.mark.engine
 
 SNAPSHOT, ERRORS, AUDIT = "clusters_snapshot_bronze", "clusters_snapshot_error_bronze", "audit_log_bronze"
-TOKEN = "dapi-test"
-FAST = ApiSettings(requests_per_second=1000, request_seconds=5, api_waiting_seconds=1)
 
 Clusters = dict[str, dict[str, Any]]
 
@@ -26,17 +21,16 @@ def body(cluster_id: str, state: str = "RUNNING", **fields: Any) -> dict[str, An
     return {"cluster_id": cluster_id, "cluster_name": f"name of {cluster_id}", "state": state, **fields}
 
 
-class Workspace(World):
-    """A world with an API: `clusters` is what it knows, `listed` what `clusters/list` tells of it."""
+class Workspace(ApiWorld):
+    """`clusters` is what the workspace knows and lists."""
 
-    api: SampleApi
-    clusters: Clusters
+    @property
+    def clusters(self) -> Any:
+        return self.known.clusters
 
-    def sources(self) -> Sources:
-        def connect() -> WorkspaceApi:
-            return WorkspaceApi.with_token(self.api.url, TOKEN, workspace="prod", secret="env:PAT", settings=FAST)
-
-        return standard_sources(self.workspace, api_factory=connect)
+    @clusters.setter
+    def clusters(self, clusters: Clusters) -> None:
+        self.known = Known(clusters)
 
     def snapshot(self, day: Any, hour: int = 12) -> Any:
         now = at(day, hour)
@@ -46,11 +40,7 @@ class Workspace(World):
 
 @pytest.fixture
 def world(spark: SparkSession, tmp_path: Path) -> Iterator[Workspace]:
-    world = Workspace(spark, tmp_path, {})
-    world.audit.mkdir()
-    world.clusters = {}
-    with SampleApi({TOKEN: lambda: world.clusters}) as api:
-        world.api = api
+    with Workspace.serving(spark, tmp_path) as world:
         yield world
 
 

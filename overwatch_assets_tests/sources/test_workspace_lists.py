@@ -1,0 +1,94 @@
+import json
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from pyspark.sql import SparkSession
+
+from overwatch_assets.errors import SourceError
+from overwatch_assets.sample.server import Fault, Known
+from overwatch_assets_tests.sources.loading import DAY1, DAY2, DAY3, ApiWorld, World, at
+
+pytestmark = pytest.mark.engine
+
+POOLS, JOBS = "pools_snapshot_bronze", "jobs_snapshot_bronze"
+SCOPES = {POOLS: "pools", JOBS: "jobs"}
+
+
+@pytest.fixture
+def world(spark: SparkSession, tmp_path: Path) -> Iterator[ApiWorld]:
+    with ApiWorld.serving(spark, tmp_path) as world:
+        yield world
+
+
+def job(number: int, **settings: Any) -> dict[str, Any]:
+    return {"job_id": number, "created_time": number, "settings": {"name": f"j{number}", **settings}}
+
+
+def load(world: ApiWorld, table: str, *days: Any, hour: int = 12) -> Any:
+    days = days or (DAY2,)
+    return world.load(table, *days, now=at(days[-1], hour), sources=world.sources())
+
+
+def test_all_jobs_of_all_pages_are_rows_of_the_day(world: ApiWorld) -> None:
+    world.known = Known(jobs=[job(n) for n in range(1, 61)])
+    result = load(world, JOBS)
+    assert (result.status, result.counts["inserted"]) == ("SUCCESS", 60)
+    rows = world.rows(JOBS)
+    assert {(r["job_id"], r["settings"]["name"], r["snapshot_date"]) for r in rows} == {
+        (n, f"j{n}", DAY2) for n in range(1, 61)
+    }
+
+
+def test_the_last_snapshot_of_a_day_wins_and_the_days_before_stay(world: ApiWorld) -> None:
+    pool = {"instance_pool_id": "p1", "max_capacity": 5}
+    world.known = Known(pools=[pool, {"instance_pool_id": "p2"}])
+    load(world, POOLS, hour=6)
+    assert load(world, POOLS, hour=7).counts.get("updated", 0) == 0
+    world.known = Known(pools=[{**pool, "max_capacity": 9}])
+    assert load(world, POOLS, hour=8).counts["updated"] == 1
+    load(world, POOLS, DAY3)
+    rows = {(r["instance_pool_id"], r["snapshot_date"]): r["max_capacity"] for r in world.rows(POOLS)}
+    assert rows == {("p1", DAY2): 9, ("p2", DAY2): None, ("p1", DAY3): 9}
+
+
+def test_a_job_that_comes_on_two_pages_is_one_row_as_the_later_says(world: ApiWorld) -> None:
+    page = {"jobs": [job(1), job(2)], "has_more": True, "next_page_token": "x"}
+    world.api.add_fault(Fault("*/jobs/list", status=200, body=page))
+    world.api.add_fault(Fault("*/jobs/list", status=200, body={"jobs": [job(2, format="new")], "has_more": False}))
+    load(world, JOBS)
+    assert {r["job_id"]: r["settings"]["format"] for r in world.rows(JOBS)} == {1: None, 2: "new"}
+
+
+def test_what_has_no_id_is_in_quarantine_without_its_secrets(world: ApiWorld) -> None:
+    bad = [{"settings": {"api_token": "hunter2"}}, {"job_id": "seven"}, {"job_id": None}, 5]
+    world.api.add_fault(Fault("*/jobs/list", status=200, body={"jobs": [*bad, job(1)], "has_more": False}))
+    result = load(world, JOBS)
+    assert (result.counts["inserted"], result.counts["quarantined"]) == (1, 4)
+    found = world.rows("quarantine_bronze")
+    assert {(r["source"], r["location"], r["reason"]) for r in found} == {
+        (JOBS, f"list of {JOBS}", "no job_id"),
+    }
+    assert sorted(r["content"] for r in found) == ["5", '{"job_id":"seven"}', '{"job_id":null}', '{"settings":{}}']
+
+
+@pytest.mark.parametrize("table", [POOLS, JOBS])
+def test_none_a_past_day_an_excluded_scope_and_no_api_are_empty(
+    world: ApiWorld, spark: SparkSession, tmp_path: Path, table: str
+) -> None:
+    assert load(world, table).status == "EMPTY: the workspace has none"
+    past = world.load(table, DAY1, now=at(DAY3), sources=world.sources())
+    assert past.status == "EMPTY: snapshots are as of now, which is not in 2024-05-01"
+    without = World(spark, tmp_path / "b", {"excluded_scopes": SCOPES[table]})
+    assert without.load(table, DAY2, now=at(DAY2)).status == f"EMPTY: the scope {SCOPES[table]} is excluded"
+    assert world.api.count("*") == 1
+
+
+def test_a_refusal_fails_the_load_and_keeps_what_is_there(world: ApiWorld) -> None:
+    world.known = Known(pools=[{"instance_pool_id": "p1"}])
+    load(world, POOLS)
+    world.api.add_fault(Fault("*/instance-pools/list", status=403, times=None))
+    with pytest.raises(SourceError, match="instance-pools/list"):
+        load(world, POOLS, hour=13)
+    assert [json.loads(r["value"]) for r in world.rows(POOLS)] == [{"instance_pool_id": "p1"}]
