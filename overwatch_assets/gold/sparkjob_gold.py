@@ -3,7 +3,8 @@
 from pyspark.sql import Column as SparkColumn, DataFrame, functions as F
 
 from overwatch_assets.contract import AsOf, Column, Fold, Linked, View, table
-from overwatch_assets.rules.spark_gold import KEY, Renamed, common_values, contract_of, values_of
+from overwatch_assets.rules.renamed import Renamed, values_of
+from overwatch_assets.rules.spark_gold import KEY, common_values, contract_of
 from overwatch_assets.silver.spark_jobs_silver import spark_jobs_silver as SILVER
 
 _COLUMNS = (
@@ -18,6 +19,8 @@ _COLUMNS = (
 )
 _SILVER_KEY = ("clusterId", "SparkContextID", "JobID")
 _REPL = "5:"
+_NAME = "PowerProperties.ClusterDetails.Name"
+_STATED = {"job": "SparkDBJobID", "run": "SparkDBRunID"}
 
 
 @table(
@@ -25,6 +28,7 @@ _REPL = "5:"
     module_name="Gold_SparkJob",
     rebuild=Fold(),
     entity=(*KEY, "job_id"),
+    links=("run_id",),
     keys=(*KEY, "job_id", "unixTimeMS"),
     partition="date",
     z_order=("cluster_id",),
@@ -32,7 +36,8 @@ _REPL = "5:"
         "spark_jobs_silver": (
             Linked(_SILVER_KEY),
             AsOf(key="VouchesFor", uses="AsksFor", stored="user_lookup_keys"),
-        )
+        ),
+        "cluster_spec_silver": AsOf(key="cluster_id", stored="cluster_lookup_keys", optional=True),
     },
     view=View(
         "sparkJob",
@@ -72,7 +77,13 @@ _REPL = "5:"
         ),
         Column("db_run_id", "string", "Run, of the properties alone."),
         Column("db_id_in_job", "string", "Run: of the properties, else of the job group, else of the cluster's name."),
+        Column("run_id", "bigint", "The same as a number, as `jobRun` has it; null: it is none."),
         Column("db_job_type", "string", "Type of the Databricks job."),
+        Column(
+            "cluster_lookup_keys",
+            "array<string>",
+            "The cluster, if its definitions were looked up for its name; null: the job's properties tell enough.",
+        ),
         Column(
             "user_email",
             "string",
@@ -80,7 +91,7 @@ _REPL = "5:"
         ),
     ),
 )
-def sparkjob_gold(spans: DataFrame, spark_jobs_silver: DataFrame) -> DataFrame:
+def sparkjob_gold(spans: DataFrame, spark_jobs_silver: DataFrame, cluster_spec_silver: DataFrame) -> DataFrame:
     """Every Spark job with its Databricks job, notebook and user. One row: one job of one Spark context.
 
     The input holds the jobs of the spans and, for those that name no user, the jobs of all time that could name it.
@@ -88,32 +99,50 @@ def sparkjob_gold(spans: DataFrame, spark_jobs_silver: DataFrame) -> DataFrame:
     entity = ("cluster_id", "spark_context_id", "job_id")
     match = [F.col(s) == F.col(f"_{e}") for s, e in zip(_SILVER_KEY, entity, strict=True)]
     own = spark_jobs_silver.join(spans.select(*(F.col(e).alias(f"_{e}") for e in entity)), match, "leftsemi")
-    jobs = own.join(_users(own, spark_jobs_silver), list(_SILVER_KEY), "left")
+    jobs = _job_clusters(cluster_spec_silver).join(
+        own.join(_users(own, spark_jobs_silver), list(_SILVER_KEY), "left"), F.col("_id") == F.col("clusterId"), "right"
+    )
     power = F.col("PowerProperties")
+    stated = {word: F.coalesce(power[of_job], _id_after(word)) for word, of_job in _STATED.items()}
+    nameless = F.col(_NAME).isNull()
+    found = {w: F.coalesce(stated[w], F.when(nameless, _number(F.col("_name"), w))) for w in stated}
+    asks = nameless & (stated["job"].isNull() | stated["run"].isNull())
     return jobs.select(
         *common_values(),
         *values_of(_COLUMNS),
         power["NotebookID"].alias("notebook_id"),
         power["NotebookPath"].alias("notebook_path"),
-        F.coalesce(power["SparkDBJobID"], _id_after("job")).alias("db_job_id"),
+        found["job"].alias("db_job_id"),
         power["SparkDBRunID"].alias("db_run_id"),
-        F.coalesce(power["SparkDBRunID"], _id_after("run")).alias("db_id_in_job"),
+        found["run"].alias("db_id_in_job"),
+        found["run"].try_cast("bigint").alias("run_id"),
         power["sparkDBJobType"].alias("db_job_type"),
+        F.when(asks, F.array("clusterId")).alias("cluster_lookup_keys"),
         F.coalesce(power["UserEmail"], F.col("_user")).alias("user_email"),
     )
 
 
 def _id_after(word: str) -> SparkColumn:
-    """The number after `job-` or `-run-` in the third part of the job group, else in the cluster's name."""
-    name = F.col("PowerProperties.ClusterDetails.Name")
+    """The number after a word in the third part of the job group, else in the cluster's name in the properties."""
+    name = F.col(_NAME)
     group = F.when(F.col("JobGroupID").like("%job-%-run-%"), F.get(F.split("JobGroupID", "_"), F.lit(2)))
-    pattern = r"job-(\d+)" if word == "job" else r"-run-(\d+)"
+    return F.coalesce(_number(group, word), _number(F.when(name.like("job-%-run-%"), name), word))
 
-    def found(text: SparkColumn) -> SparkColumn:
-        number = F.regexp_extract(text, pattern, 1)
-        return F.when(number != "", number)
 
-    return F.coalesce(found(group), found(F.when(name.like("job-%-run-%"), name)))
+def _number(text: SparkColumn, word: str) -> SparkColumn:
+    """The number after `job-` or `-run-`."""
+    number = F.regexp_extract(text, r"job-(\d+)" if word == "job" else r"-run-(\d+)", 1)
+    return F.when(number != "", number)
+
+
+def _job_clusters(definitions: DataFrame) -> DataFrame:
+    """Names of the clusters that the jobs service made."""
+    latest = F.max(F.struct("timestamp", "sequence", "cluster_name"))
+    return (
+        definitions.where("is_automated")
+        .groupBy(F.col("cluster_id").alias("_id"))
+        .agg(latest.getField("cluster_name").alias("_name"))
+    )
 
 
 def _users(own: DataFrame, jobs: DataFrame) -> DataFrame:

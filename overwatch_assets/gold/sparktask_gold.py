@@ -3,7 +3,8 @@
 from pyspark.sql import DataFrame, functions as F
 
 from overwatch_assets.contract import Column, Fold, Linked, View, table
-from overwatch_assets.rules.spark_gold import KEY, Renamed, common_values, contract_of, values_of
+from overwatch_assets.rules.renamed import Renamed, values_of
+from overwatch_assets.rules.spark_gold import KEY, common_values, contract_of
 from overwatch_assets.silver.spark_tasks_silver import spark_tasks_silver as SILVER
 
 _COLUMNS = (

@@ -1,24 +1,14 @@
 """What the Spark gold tables share: silver's rows under the names that people query."""
 
 from collections.abc import Iterable
-from dataclasses import dataclass
 
 from pyspark.sql import Column as SparkColumn, functions as F
 
 from overwatch_assets.contract import Column, Table
+from overwatch_assets.rules.renamed import Renamed, renamed_columns, values_of
 from overwatch_assets.rules.spark_time import timestamp_of
 
 KEY = ("cluster_id", "spark_context_id")
-
-
-@dataclass(frozen=True)
-class Renamed:
-    """A gold column that is a silver column under another name."""
-
-    name: str
-    silver: str
-    doc: str
-    nullable: bool = True
 
 
 STARTED = ("startTimestamp", "startDate")
@@ -42,26 +32,8 @@ _FILES = (
 
 def contract_of(silver: Table, renamed: Iterable[Renamed], *, started: tuple[str, str] = STARTED) -> tuple[Column, ...]:
     """Columns of a gold table: the common ones, and those renamed from its silver table, with their types."""
-    columns = [_column(silver, r) for r in (*_common(started), *renamed)]
-    stamp = Column("timestamp", "timestamp", "Start, UTC.")
-    return (*columns, stamp, *(_column(silver, r) for r in _FILES))
-
-
-def _column(silver: Table, renamed: Renamed) -> Column:
-    source = silver.by_name[renamed.silver]
-    return Column(
-        renamed.name,
-        source.type,
-        renamed.doc,
-        source=(f"{silver.name}.{renamed.silver}",),
-        nullable=renamed.nullable,
-        bookkeeping=source.bookkeeping,
-    )
-
-
-def values_of(renamed: Iterable[Renamed]) -> list[SparkColumn]:
-    """The renamed columns' values."""
-    return [F.col(r.silver).alias(r.name) for r in renamed]
+    columns = renamed_columns(silver, (*_common(started), *renamed))
+    return (*columns, Column("timestamp", "timestamp", "Start, UTC."), *renamed_columns(silver, _FILES))
 
 
 def common_values(*, started: tuple[str, str] = STARTED) -> list[SparkColumn]:

@@ -28,8 +28,13 @@ def silver(spark: SparkSession, *lines: str, context: str = CONTEXT) -> DataFram
     return spark_jobs_silver(spans=events, spark_events_bronze=events)
 
 
-def gold(jobs: DataFrame, *touched: int) -> dict[tuple[str, int], dict[str, Any]]:
+_CLUSTERS = "cluster_id string, timestamp bigint, sequence int, cluster_name string, is_automated boolean"
+Clusters = tuple[tuple[str, int, int, str | None, bool | None], ...]
+
+
+def gold(jobs: DataFrame, *touched: int, clusters: Clusters = ()) -> dict[tuple[str, int], dict[str, Any]]:
     """The gold rows of some jobs, or of all; by context and job."""
+    definitions = jobs.sparkSession.createDataFrame(list(clusters), _CLUSTERS)
     spans = jobs.select(
         F.col("clusterId").alias("cluster_id"),
         F.col("SparkContextID").alias("spark_context_id"),
@@ -37,7 +42,7 @@ def gold(jobs: DataFrame, *touched: int) -> dict[tuple[str, int], dict[str, Any]
     )
     if touched:
         spans = spans.where(F.col("job_id").isin(list(touched)))
-    found = rows(sparkjob_gold(spans=spans, spark_jobs_silver=jobs))
+    found = rows(sparkjob_gold(spans=spans, spark_jobs_silver=jobs, cluster_spec_silver=definitions))
     assert len({(r["spark_context_id"], r["job_id"]) for r in found}) == len(found)
     return {(r["spark_context_id"], r["job_id"]): r for r in found}
 
@@ -104,6 +109,33 @@ def test_the_databricks_job_is_of_the_properties_else_of_the_group_else_of_the_c
 ) -> None:
     found = gold(silver(spark, started(1, **properties)))[CONTEXT, 1]
     assert (found["db_job_id"], found["db_run_id"], found["db_id_in_job"]) == (job, run_kept, run)
+
+
+def test_a_cluster_that_its_jobs_do_not_name_is_looked_up(spark: SparkSession) -> None:
+    other = {"spark__databricks__clusterUsageTags__clusterName": "etl"}
+    told = [{}, {"spark__databricks__job__id": "66"}, STATED, GROUP, NAME, other]
+    jobs = silver(spark, *(started(n, **properties) for n, properties in enumerate(told)))
+
+    def found(*clusters: tuple[str, int, int, str | None, bool | None]) -> list[tuple[Any, ...]]:
+        rows = gold(jobs, clusters=clusters)
+        return [
+            tuple(rows[CONTEXT, n][c] for c in ("db_job_id", "db_id_in_job", "cluster_lookup_keys"))
+            for n in range(len(told))
+        ]
+
+    enough = [("66", "77", None), ("11", "22", None), ("44", "55", None), (None, None, None)]
+    assert found(
+        (CLUSTER, 1, 0, "job-88-run-99", True), (CLUSTER, 2, 0, None, None), ("x", 3, 0, "job-1-run-2", True)
+    ) == [
+        ("88", "99", [CLUSTER]),
+        ("66", "99", [CLUSTER]),
+        *enough,
+    ]
+    assert found((CLUSTER, 1, 0, "etl", False)) == [
+        (None, None, [CLUSTER]),
+        ("66", None, [CLUSTER]),  # asked for, for when it is known
+        *enough,
+    ]
 
 
 ISOLATION = {"spark__databricks__isolationID": "i"}
