@@ -75,9 +75,10 @@ class Run:
 
 @dataclass(frozen=True)
 class Spec:
-    """A definition of the cluster, from its time on; the first serves earlier times too."""
+    """A definition of the cluster from its time on; the first serves earlier times too, the last of one time counts."""
 
     ms: int
+    sequence: int = 0
     workers: int | None = None
     autotermination_minutes: int | None = None
     automated: bool | None = None
@@ -104,7 +105,7 @@ class Cluster:
 
     @cached_property
     def _specs(self) -> list[Spec]:
-        return sorted(self.specs, key=lambda s: (s.ms, repr(s)))
+        return sorted(self.specs, key=lambda s: (s.ms, s.sequence))
 
     def spec(self, ms: int) -> Spec:
         """The definition at a time: the last one until then, else the first."""
@@ -216,12 +217,23 @@ def _on(cycle: Sequence[Event]) -> list[bool]:
 def _closed(cluster: Cluster, cycles: Sequence[list[Event]]) -> Iterator[list[Event]]:
     """Cycles, with an imputed end where a cluster that is on has none."""
     for at, cycle in enumerate(cycles):
-        if not _on(cycle)[-1]:
-            yield cycle
+        on = _on(cycle)
+        if not on[-1]:
+            yield list(_ended_before_deletion(cluster, cycle, on))
             continue
         following = cycles[at + 1][0].ms if at + 1 < len(cycles) else None
         stop = _stop(cluster, cycle, following)
         yield cycle if stop is None else [*cycle, Event(stop, IMPUTED, imputed=True)]
+
+
+def _ended_before_deletion(cluster: Cluster, cycle: Sequence[Event], on: Sequence[bool]) -> Iterator[Event]:
+    """A cycle, with an imputed end before its deletion if it was still on and the audit logs know of one."""
+    for at, event in enumerate(cycle):
+        if at and event.type == DELETED and on[at - 1]:
+            said = min((ms for ms in cluster.ended if cycle[at - 1].ms < ms < event.ms), default=None)
+            if said is not None:
+                yield Event(said, IMPUTED, imputed=True)
+        yield event
 
 
 def _stop(cluster: Cluster, cycle: Sequence[Event], following: int | None) -> int | None:

@@ -1,0 +1,19 @@
+"""Runs' shares of cost segments."""
+
+from pyspark.sql import DataFrame, functions as F
+
+
+def shares_of(spans: DataFrame, segments: DataFrame) -> DataFrame:
+    """One row for each segment and each run of the spans that has a part in it.
+
+    Columns: those of the segment, `run_id` and `startEpochMS` of the run, its part `mine`, and `charged_to_run_id`.
+    """
+    runs = spans.select(F.col("run_id").alias("_run"))
+    each = segments.withColumn("_share", F.explode("shares")).select(
+        *segments.columns,
+        F.col("_share.run_id").alias("run_id"),
+        F.col("_share.run_start").alias("startEpochMS"),
+        F.col("_share.charged_to_run_id").alias("charged_to_run_id"),
+        F.col("_share.amounts").alias("mine"),
+    )
+    return each.join(runs, F.col("run_id") == F.col("_run"), "leftsemi")

@@ -1,0 +1,219 @@
+"""Module 2019: the states of clusters."""
+
+import datetime as dt
+import json
+from collections.abc import Iterator
+from typing import Any
+
+from pyspark.sql import DataFrame, functions as F
+
+from overwatch_assets.contract import Column, Events, Fold, Linked, table
+from overwatch_assets.rules.cluster_states import Cluster, Event, Run, Spec, states
+from overwatch_assets.rules.per_entity import answered, gathered
+from overwatch_assets.rules.spark_time import date_of, timestamp_of
+
+_SIZES = ("current_num_workers", "target_num_workers", "cluster_size")
+_DAY_MS = 86_400_000
+_STATES = (
+    "cluster_id:string,state:string,start:bigint,end:bigint,label:bigint,is_open:boolean,imputed:boolean,"
+    "running:boolean,dbu_billable:boolean,current:bigint,target:bigint,reset:int,restart:bigint,since_ms:bigint,"
+    "dates:array<date>"
+)
+
+
+@table(
+    module_id=2019,
+    module_name="Silver_ClusterStateDetail",
+    rebuild=Fold(open="is_open", since="unixTimeMS_state_start"),
+    entity=("cluster_id",),
+    keys=("cluster_id", "state", "unixTimeMS_state_start", "state_start_date"),
+    partition="state_start_date",
+    z_order=("cluster_id", "unixTimeMS_state_start"),
+    inputs={
+        "cluster_events_bronze": Events(("cluster_id",)),
+        "audit_log_bronze": Events(
+            ("event_cluster_id",),
+            only={"serviceName": ("clusters",), "actionName": ("delete", "deleteResult", "permanentDelete")},
+        ),
+        "jobrun_silver": Linked(("clusterId",)),
+        "cluster_spec_silver": Linked(("cluster_id",)),
+    },
+    columns=(
+        Column("cluster_id", "string", "Cluster.", source=("cluster_events_bronze.cluster_id",), nullable=False),
+        Column("isRunning", "boolean", "The cluster is on.", nullable=False),
+        Column("timestamp", "bigint", "Start of the state, epoch ms."),
+        Column("state", "string", "Type of the event that began the state.", nullable=False),
+        Column(
+            "current_num_workers",
+            "bigint",
+            "Workers at the start of the state; 0 while it is off; null: nothing says how many.",
+        ),
+        Column("target_num_workers", "bigint", "Workers that it is to have at the end of the state."),
+        Column("unixTimeMS_state_start", "bigint", "Start of the state, epoch ms.", nullable=False),
+        Column("unixTimeMS_state_end", "bigint", "Last millisecond of the state, epoch ms.", nullable=False),
+        Column(
+            "counter_reset", "int", "1: the first state after an end, an edit or a restart; else 0.", nullable=False
+        ),
+        Column("reset_partition", "bigint", "Time of the start that the state belongs to, epoch ms.", nullable=False),
+        Column("timestamp_state_start", "timestamp", "Start of the state, UTC."),
+        Column("timestamp_state_end", "timestamp", "Last millisecond of the state, UTC."),
+        Column("state_start_date", "date", "UTC day of the start.", nullable=False),
+        Column("uptime_in_state_S", "double", "Length of the state, seconds.", nullable=False),
+        Column(
+            "uptime_since_restart_S",
+            "double",
+            "How long it was on since it was started, at the end of the state, seconds; 0 for the first after a reset.",
+            nullable=False,
+        ),
+        Column("cloud_billable", "boolean", "The cloud charges for its nodes.", nullable=False),
+        Column(
+            "databricks_billable",
+            "boolean",
+            "It costs DBUs: it is on, and neither starting nor running init scripts.",
+            nullable=False,
+        ),
+        Column("uptime_in_state_H", "double", "Length of the state, hours.", nullable=False),
+        Column("state_dates", "array<date>", "UTC days that the state lies in.", nullable=False),
+        Column("days_in_state", "int", "How many those are.", nullable=False),
+        Column(
+            "unixTimeMS_state_end_exclusive",
+            "bigint",
+            "Start of the next state, else how far events are loaded, epoch ms: money is of `[start, this)`.",
+            nullable=False,
+        ),
+        Column(
+            "is_open", "boolean", "No later event is known; the state ends where events are loaded to.", nullable=False
+        ),
+        Column("is_imputed", "boolean", "No event says so; it vanishes when one does.", nullable=False),
+    ),
+)
+def cluster_state_detail_silver(
+    spans: DataFrame,
+    cluster_events_bronze: DataFrame,
+    audit_log_bronze: DataFrame,
+    jobrun_silver: DataFrame,
+    cluster_spec_silver: DataFrame,
+) -> DataFrame:
+    """Every state that a cluster was in, from an event to the next, without gap or overlap.
+
+    One row: one state of one cluster.
+    """
+    events = cluster_events_bronze.select(
+        "cluster_id",
+        F.col("timestamp").alias("ms"),
+        "type",
+        F.struct(*(F.col("details")[n].alias(n) for n in _SIZES)).alias(
+            "details"
+        ),  # taken apart in Python: Sail may read a member of a null struct as 0
+        F.col("eventHash").alias("content"),
+    )
+    ends = audit_log_bronze.where(F.col("response.statusCode") == 200).select(
+        F.col("event_cluster_id").alias("cluster_id"),
+        F.col("timestamp").alias("ms"),
+        F.col("actionName").alias("action"),
+    )
+    runs = jobrun_silver.where(F.col("startEpochMS").isNotNull()).select(
+        F.col("clusterId").alias("cluster_id"),
+        F.col("startEpochMS").alias("start"),
+        F.when(~F.col("is_open"), F.coalesce("endEpochMS", "startEpochMS")).alias("end"),
+    )
+    specs = cluster_spec_silver.select(
+        "cluster_id",
+        F.col("timestamp").alias("ms"),
+        "sequence",
+        F.col("num_workers").cast("bigint").alias("workers"),
+        "autoscale",
+        F.col("autotermination_minutes").cast("bigint").alias("minutes"),
+        F.col("is_automated").alias("automated"),
+    )
+    known = {"events": events, "ends": ends, "runs": runs, "specs": specs}
+    found = answered(gathered(spans, ("cluster_id",), known), _states, _STATES)
+    lasted = F.col("end") - F.col("start")
+    seconds = lasted / F.lit(1000.0)
+    return found.select(
+        "cluster_id",
+        F.col("running").alias("isRunning"),
+        F.col("start").alias("timestamp"),
+        "state",
+        F.col("current").alias("current_num_workers"),
+        F.col("target").alias("target_num_workers"),
+        F.col("start").alias("unixTimeMS_state_start"),
+        F.col("label").alias("unixTimeMS_state_end"),
+        F.col("reset").alias("counter_reset"),
+        F.col("restart").alias("reset_partition"),
+        timestamp_of(F.col("start")).alias("timestamp_state_start"),
+        timestamp_of(F.col("label")).alias("timestamp_state_end"),
+        date_of(F.col("start")).alias("state_start_date"),
+        seconds.alias("uptime_in_state_S"),
+        (F.col("since_ms") / F.lit(1000.0)).alias("uptime_since_restart_S"),
+        F.col("running").alias("cloud_billable"),
+        F.col("dbu_billable").alias("databricks_billable"),
+        (lasted / F.lit(3_600_000.0)).alias("uptime_in_state_H"),
+        F.col("dates").alias("state_dates"),
+        F.size("dates").alias("days_in_state"),
+        F.col("end").alias("unixTimeMS_state_end_exclusive"),
+        "is_open",
+        F.col("imputed").alias("is_imputed"),
+    )
+
+
+def _states(entity: dict[str, Any]) -> Iterator[dict[str, Any]]:
+    ends = [(e["ms"], e["action"]) for e in entity["ends"] or []]
+    cluster = Cluster(
+        events=[_event(event) for event in entity["events"] or []],
+        loaded_until=entity["loaded_until"]["cluster_events_bronze"],
+        longest_ms=entity["max_state_days"] * _DAY_MS,
+        runs=[Run(run["start"], run["end"]) for run in entity["runs"] or []],
+        specs=[
+            Spec(spec["ms"], spec["sequence"], _workers(spec), spec["minutes"], spec["automated"])
+            for spec in entity["specs"] or []
+        ],
+        ended=[ms for ms, action in ends if action != "permanentDelete"],
+        deleted=[ms for ms, action in ends if action == "permanentDelete"],
+    )
+    if not cluster.events:
+        return  # an end alone says nothing of what it was before
+    for state in states(cluster):
+        label = max(state.start, state.end - 1)
+        yield {
+            "cluster_id": entity["cluster_id"],
+            "state": state.type,
+            "start": state.start,
+            "end": state.end,
+            "label": label,
+            "is_open": state.is_open,
+            "imputed": state.imputed,
+            "running": state.running,
+            "dbu_billable": state.dbu_billable,
+            "current": state.current,
+            "target": state.target,
+            "reset": int(state.reset),
+            "restart": state.restart,
+            "since_ms": state.since_restart_ms,
+            "dates": [_EPOCH + dt.timedelta(day) for day in range(state.start // _DAY_MS, label // _DAY_MS + 1)],
+        }
+
+
+_EPOCH = dt.date(1970, 1, 1)
+
+
+def _event(row: dict[str, Any]) -> Event:
+    details = row["details"] or {}
+    size = details.get("cluster_size") or {}
+    least = (size.get("autoscale") or {}).get("min_workers")
+    return Event(
+        ms=row["ms"],
+        type=row["type"],
+        current=details.get("current_num_workers"),
+        target=details.get("target_num_workers"),
+        size=least if size.get("num_workers") is None else size["num_workers"],
+        content=row["content"],
+    )
+
+
+def _workers(spec: dict[str, Any]) -> int | None:
+    """Workers of a definition: as many as it says, else the least of one that scales."""
+    if spec["workers"] is None and spec["autoscale"]:
+        least = json.loads(spec["autoscale"]).get("min_workers")
+        return None if least is None else int(least)
+    return None if spec["workers"] is None else int(spec["workers"])
