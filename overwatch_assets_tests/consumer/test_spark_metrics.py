@@ -13,12 +13,14 @@ from overwatch_assets.gold.sparkexecutor_gold import sparkexecutor_gold
 from overwatch_assets.gold.sparkjob_gold import sparkjob_gold
 from overwatch_assets.gold.sparkstage_gold import sparkstage_gold
 from overwatch_assets.gold.sparktask_gold import sparktask_gold
+from overwatch_assets.silver.cluster_spec_silver import cluster_spec_silver
 from overwatch_assets.silver.spark_executions_silver import spark_executions_silver
 from overwatch_assets.silver.spark_executors_silver import spark_executors_silver
 from overwatch_assets.silver.spark_jobs_silver import spark_jobs_silver
 from overwatch_assets.silver.spark_stages_silver import spark_stages_silver
 from overwatch_assets.silver.spark_tasks_silver import spark_tasks_silver
 from overwatch_assets_tests.event_lines import bronze, rows
+from overwatch_assets_tests.literal_rows import rows_of
 
 pytestmark = pytest.mark.engine
 
@@ -36,13 +38,15 @@ class Log:
         (events,) = silver.inputs["spark_events_bronze"]
         own = self.events.where(F.col("Event").isin(*events.only["Event"]))  # type: ignore[union-attr]  # Events
         below = silver(spans=own, spark_events_bronze=own)
+        others = {}
         if gold is sparkjob_gold:
+            others = {"cluster_spec_silver": rows_of(self.spark, cluster_spec_silver)}
             spans = below.select(
                 F.col("clusterId").alias("cluster_id"),
                 F.col("SparkContextID").alias("spark_context_id"),
                 F.col("JobID").alias("job_id"),
             )
-        frame = gold(spans=below if spans is None else spans, **{silver.name: below})
+        frame = gold(spans=below if spans is None else spans, **{silver.name: below}, **others)
         # Computed once: the functions read each table several times, in one plan.
         frame = frame.withColumn("organization_id", F.lit("1"))
         return self.spark.createDataFrame(frame.toArrow(), frame.schema)

@@ -9,6 +9,7 @@ import pytest
 import zstandard
 from pyspark.sql import DataFrame, SparkSession
 
+from overwatch_assets.cli.event_logs import spark_tables
 from overwatch_assets.config.deployment import Workspace
 from overwatch_assets.contract.registry import tables
 from overwatch_assets.runner.runner import Runner
@@ -73,20 +74,11 @@ def gold(spark: SparkSession, tmp_path_factory: pytest.TempPathFactory) -> Calla
     tomorrow = days[1] + dt.timedelta(days=1)
     runner = Runner(workspace, store, Sources(), dt.datetime.combine(tomorrow, dt.time(), dt.UTC))
     window = Window(day_start_ms(days[0]), day_start_ms(tomorrow))
-    for name in _chain():
-        runner.load(tables()[name], window)
+    for each in (tables()["spark_events_bronze"], *spark_tables()):
+        runner.load(each, window)
 
     @functools.cache
     def table(name: str) -> DataFrame:
         return store.read(tables()[name])
 
     return table
-
-
-def _chain() -> list[str]:
-    """The event-log tables and what is made of them alone, upstreams first."""
-    chain = ["spark_events_bronze"]
-    for name, table in tables().items():
-        if table.layer in ("silver", "gold") and table.upstreams and set(table.upstreams) <= set(chain):
-            chain.append(name)
-    return chain

@@ -8,6 +8,7 @@ from dataclasses import replace
 import orjson
 import pytest
 
+from overwatch_assets.cli.event_logs import spark_tables
 from overwatch_assets.contract.registry import tables
 from overwatch_assets_tests.laws.conftest import Opens
 from overwatch_assets_tests.laws.workshop import Workshop, differences, in_world, mend, stale_days
@@ -27,7 +28,7 @@ from overwatch_assets_tests.laws.worlds import (
 
 pytestmark = pytest.mark.engine
 
-_FROM_EVENTS = [t for t in in_world() if t.layer in ("silver", "gold")]
+_FROM_EVENTS = spark_tables()
 _LOGS = [t for t in in_world() if t.name == "spark_events_bronze"] + _FROM_EVENTS
 
 
@@ -157,7 +158,7 @@ def test_a_late_user_names_the_jobs_of_other_days_and_a_second_one_unnames_them(
 
 def test_a_late_audit_day(opens: Opens, on_time: Workshop) -> None:
     shop = opens("audit")
-    wanted = [t for t in in_world() if t.sources and t.name != "spark_events_bronze"]
+    wanted = [t for t in in_world() if t not in _LOGS]
     files = audit_files()
     shop.logs.put({p: f for p, f in files.items() if str(DAYS[1]) not in p})
     shop.chain(wanted=wanted)

@@ -43,8 +43,10 @@ def test_every_audit_line_is_a_row_or_in_quarantine(on_time: Workshop) -> None:
     assert len(lines) == len(good) + 1
     rows = columns(on_time, "audit_log_bronze", "lineHash")
     assert rows == Counter((identity(line)[0],) for line in good)
+    (file,) = (file for file in audit_files().values() if lines - good <= set(file.lines))
+    at = [line in good for line in file.data.split(b"\n")].index(False) + 1
     (bad,) = columns(on_time, "quarantine_bronze", "content", "line")
-    assert bad == ('{"version": "2.0", "actionName": ', 7)
+    assert bad == ('{"version": "2.0", "actionName": ', at)
 
 
 def test_the_raw_line_is_kept_whole(on_time: Workshop) -> None:

@@ -23,16 +23,29 @@ from overwatch_assets.runner.runner import Result, Runner
 from overwatch_assets.runner.staleness import Change, State
 from overwatch_assets.runner.state import QUARANTINE, TABLE_CHANGES
 from overwatch_assets.runner.window import Window, covers, paint, windows_of
-from overwatch_assets.sources.audit_logs import read_audit_logs
 from overwatch_assets.sources.event_logs.events import event_time_ms
 from overwatch_assets.sources.registry import Sources
-from overwatch_assets.sources.workspace_clusters import ApiFactory, reader
+from overwatch_assets.sources.standard import workspace_readers
+from overwatch_assets.sources.workspace import ApiFactory
+from overwatch_assets.sources.workspace_api import ApiFailure, EventsRead, Span
 from overwatch_assets.storage.location import Location
 from overwatch_assets.storage.tables import TableStore
-from overwatch_assets_tests.laws.worlds import CLUSTERS, DAYS, NOW, NOW_MS, Folder, partition
+from overwatch_assets_tests.laws.worlds import CLUSTERS, DAYS, EVENTS, JOBS, NOW, NOW_MS, POOLS, Folder, partition
 
 ORGANIZATION = "1234"
-SOURCES = frozenset({"audit_log_files", "workspace_clusters", "spark_event_logs"})
+SOURCES = frozenset(
+    {
+        "audit_log_files",
+        "workspace_clusters",
+        "workspace_cluster_events",
+        "workspace_pools",
+        "workspace_jobs",
+        "price_list",
+        "dbu_prices",
+        "photon_factors",
+        "spark_event_logs",
+    }
+)
 LAYOUTS = ("audit", "databricks", "spark")
 WRITES = ("inserted", "updated", "deleted", "appended entities", "quarantined")
 
@@ -62,15 +75,29 @@ class Api:
         """All clusters."""
         return CLUSTERS
 
-    def get_clusters(self, ids: Iterable[str]) -> list[dict[str, Any]]:
-        """Some of them."""
-        return [c for wanted in ids for c in CLUSTERS if c["cluster_id"] == wanted]
+    def get_clusters(self, ids: Iterable[str]) -> list[dict[str, Any] | ApiFailure]:
+        """Some of them; one that has gone is described no more."""
+        known = {c["cluster_id"]: c for c in CLUSTERS}
+        return [known.get(i) or ApiFailure(i, 400, "INVALID_PARAMETER_VALUE", f"{i} does not exist", "") for i in ids]
+
+    def list_pools(self) -> list[dict[str, Any]]:
+        """All pools."""
+        return POOLS
+
+    def list_jobs(self) -> list[dict[str, Any]]:
+        """All jobs."""
+        return JOBS
+
+    def cluster_events(self, spans: Iterable[Span]) -> Iterator[EventsRead]:
+        """What happened to some clusters in some times."""
+        for s in spans:
+            page = [e for e in EVENTS if e["cluster_id"] == s.cluster_id and s.from_ms <= e["timestamp"] < s.until_ms]
+            yield EventsRead(s, [page], None)
 
 
 def sources(cores: int = 2) -> Sources:
     """Readers of the world: its files, and its API."""
-    api = cast("ApiFactory", Api)
-    return Sources({"audit_log_files": read_audit_logs, "workspace_clusters": reader(api)}, cores=cores)
+    return Sources(workspace_readers(cast("ApiFactory", Api)), cores=cores)
 
 
 @dataclass
@@ -104,7 +131,7 @@ class Workshop:
             etl_database_name="ow",
             consumer_database_name="owc",
             max_days="400",
-            excluded_scopes="clusterEvents:pools:jobs:accounts:notebooks:dbsql:notebookCommands:warehouseEvents",
+            excluded_scopes="accounts:notebooks:dbsql:notebookCommands:warehouseEvents",
             cluster_log_prefixes=list(self.prefixes or (str(self.logs.root / p) for p in ("databricks", "spark"))),
             auditlogprefix_source_path=str(self.logs.root / "audit"),
             workspace_url="https://test.cloud.databricks.com",

@@ -214,6 +214,7 @@ def audit_files() -> dict[str, File]:
     files = {}
     for day, date in enumerate(DAYS):
         lines = [_audit(day, hour, action, n) for n, (hour, action) in enumerate(_ACTIONS)]
+        lines += [_record(n, *told) for n, told in enumerate(_TOLD) if told[0] == day]
         extra = {1: [late], 2: [lines[0], b'{"version": "2.0", "actionName": \n']}.get(day, [])
         files[f"audit/date={date}/auditlogs_0.json"] = File(b"".join([*lines, *extra]), min(at(day + 1, 0.5), NOW_MS))
     files[f"audit/date={DAYS[3]}/auditlogs_1.json.gz"] = File(gzip.compress(lines[0] + lines[1], mtime=0), at(3, 19))
@@ -229,17 +230,58 @@ _ACTIONS = (
 )
 
 
+def _of_run(run: int, cluster: int, **more: str) -> dict[str, str]:
+    where = {"clusterId": f"0501-00000{cluster}-audited", "jobClusterType": "existing", "jobTaskType": "notebook"}
+    return {"jobId": "1", "runId": str(run), **where, **more}
+
+
+_NODES = {"node_type_id": "i3.xlarge", "driver_node_type_id": "m5.xlarge", "num_workers": "2"}
+_TOLD: tuple[tuple[int, float, str, str, dict[str, str], str], ...] = (
+    # day, hour, service, action, parameters, result: definitions that change, runs that overlap and cross midnights
+    (0, 1, "clusters", "create", {"cluster_name": "cluster 0", **_NODES}, '{"cluster_id":"0501-000000-audited"}'),
+    (1, 1, "clusters", "create", {"cluster_name": "cluster 1", **_NODES}, '{"cluster_id":"0501-000001-audited"}'),
+    (2, 1, "clusters", "edit", {"cluster_id": "0501-000001-audited", **_NODES, "node_type_id": "no.price"}, "{}"),
+    (3, 1, "clusters", "delete", {"cluster_id": "0501-000002-audited"}, "{}"),
+    (0, 1, "instancePools", "create", {"instance_pool_name": "pool 0"}, '{"instance_pool_id":"pool-0"}'),
+    (2, 1, "instancePools", "edit", {"instance_pool_id": "pool-0", "max_capacity": "9"}, "{}"),
+    (0, 1, "jobs", "create", {"name": "job 1", "max_retries": "3"}, '{"job_id":1}'),
+    (2, 1, "jobs", "reset", {"job_id": "1", "new_settings": '{"name":"job one"}'}, "{}"),
+    (0, 2.4, "jobs", "runTriggered", {"jobId": "1", "runId": "70", "jobTriggerType": "cron"}, "{}"),
+    (0, 2.5, "jobs", "runStart", _of_run(71, 0, multitaskParentRunId="70", taskKey="load"), "{}"),
+    (1, 3, "jobs", "runSucceeded", _of_run(71, 0, multitaskParentRunId="70", jobTerminalState="Succeeded"), "{}"),
+    (0, 3, "jobs", "runStart", _of_run(72, 0), "{}"),
+    (0, 15, "jobs", "runFailed", _of_run(72, 0, jobTerminalState="Failed"), "{}"),
+    (1, 3, "jobs", "runStart", _of_run(80, 1), "{}"),
+    (1, 5, "jobs", "runStart", _of_run(81, 1, parentRunId="80"), "{}"),
+    (3, 6, "jobs", "runSucceeded", _of_run(80, 1, jobTerminalState="Succeeded"), "{}"),
+    (1, 8, "jobs", "runSucceeded", _of_run(81, 1, jobTerminalState="Succeeded"), "{}"),
+    (2, 1.9, "clusters", "create", {"cluster_name": "job-1-run-90", **_NODES}, '{"cluster_id":"0501-000009-audited"}'),
+    (2, 3, "jobs", "runStart", _of_run(90, 9), "{}"),  # it has no end, and its cluster ends on the next day
+    (2, 2.9, "jobs", "runNow", {"job_id": "1"}, '{"run_id":90}'),
+    (3, 5, "jobs", "cancel", {"run_id": "72"}, "{}"),
+    (3, 19.9, "clusters", "permanentDelete", {"cluster_id": "0501-000003-audited"}, "{}"),
+)
+
+
 def _audit(day: int, hour: float, action: str, number: int) -> bytes:
+    cluster = f"0501-00000{day}-audited"
+    named = {"cluster_id": cluster, "clusterName": f"cluster {day}"}
+    return _record(f"{day}-{number}", day, hour, "clusters", action, named, f'{{"cluster_id":"{cluster}"}}')
+
+
+def _record(
+    number: object, day: int, hour: float, service: str, action: str, parameters: dict[str, str], result: str
+) -> bytes:
     record = {
         "version": "2.0",
         "timestamp": at(day, hour),
         "orgId": "1234",
-        "serviceName": "clusters",
+        "serviceName": service,
         "actionName": action,
-        "requestId": f"request-{day}-{number}",
+        "requestId": f"request-{number}",
         "userIdentity": {"email": "owner@example.com"},
-        "requestParams": {"cluster_id": f"0501-00000{day}-audited", "clusterName": f"cluster {day}"},
-        "response": {"statusCode": 200, "result": f'{{"cluster_id":"0501-00000{day}-audited"}}'},
+        "requestParams": parameters,
+        "response": {"statusCode": 200, "result": result},
     }
     return orjson.dumps(record, option=orjson.OPT_APPEND_NEWLINE)
 
@@ -249,6 +291,25 @@ CLUSTERS = [
     for n in range(4)
 ]
 """What the workspace's API says of its clusters, whenever it is asked."""
+
+
+POOLS = [{"instance_pool_id": f"pool-{n}", "instance_pool_name": f"pool {n}", "max_capacity": n} for n in range(2)]
+JOBS = [{"job_id": n, "created_time": at(0, n), "settings": {"name": f"job {n}", "tasks": []}} for n in range(3)]
+EVENTS = [
+    {
+        "cluster_id": cluster["cluster_id"],
+        "timestamp": at(day, hour),
+        "type": kind,
+        "details": {"current_num_workers": n},
+    }
+    for n, cluster in enumerate(CLUSTERS)
+    for day in range(len(DAYS))
+    for hour, kind in ((2, "STARTING"), (2.1, "RUNNING"), (13, "RESIZING"), (19 + n / 2, "TERMINATING"))
+] + [
+    {"cluster_id": "0501-000009-audited", "timestamp": at(day, hour), "type": kind, "details": {}}
+    for day, hour, kind in ((2, 2, "CREATING"), (2, 2.1, "RUNNING"), (3, 12, "TERMINATING"))
+]
+"""What the workspace's API says besides; of each cluster two events of each day are beyond those of audit logs."""
 
 
 def application(name: str) -> Application:

@@ -54,7 +54,7 @@ def test_holes_come_first_as_ranges(world: World) -> None:
 def test_a_table_that_is_missing_is_asked_for_with_what_is_below(world: World) -> None:
     state = State([*loaded(1, 9, but=("spark_jobs_silver",)), *[r for r in loaded(1, 7) if r.module_id == 2006]])
     assert asked(world, state) == [
-        ("2024-05-08|123", "2024-05-08|123", ["spark_jobs_silver", "sparkjob_gold"]),
+        ("2024-05-08|123", "2024-05-08|123", ["spark_jobs_silver", "sparkjob_gold", "jobruncostpotentialfact_gold"]),
         YESTERDAY_AND_TODAY,
     ]
 
