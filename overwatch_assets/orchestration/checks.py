@@ -1,6 +1,7 @@
 """Asset checks of every table: from its contract, from `pipeline_report`, from quarantine.
 
 What is looked at in the rows is what the run loaded; a run without partitions (a check started by hand) looks at all.
+What a table's invariants look at are the run's days of every workspace.
 Holes and stale days are of all workspaces and days: they are told from the report, without reading the tables.
 """
 
@@ -91,8 +92,10 @@ def checks_of(table: Table, partitions: dg.MultiPartitionsDefinition) -> dg.Asse
         states = spark.states(fresh=asked)
         yield _holes(table, states).result(table, _HOLES, dg.AssetCheckSeverity.WARN)
         yield _stale(table, states).result(table, _STALE, dg.AssetCheckSeverity.WARN)
+        # Of all workspaces: a check shows its last result alone, which else would hide what another's run found.
+        of_run_days = None if days is None else sorted({d for each in asked.values() for d in each or ()})
         for invariant in table.invariants:
-            found = _broken(table, invariant, Checked(spark, asked))
+            found = _broken(table, invariant, Checked(spark, dict.fromkeys(everything, of_run_days)))
             yield found.result(table, invariant.name, dg.AssetCheckSeverity.WARN)
         if table.layer == "bronze":
             yield _refused(table, spark, asked).result(table, _QUARANTINE, dg.AssetCheckSeverity.WARN)

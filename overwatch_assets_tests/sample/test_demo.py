@@ -8,6 +8,7 @@ from collections import defaultdict
 from pathlib import Path
 from typing import Any
 
+import dagster as dg
 import pytest
 
 from overwatch_assets.contract.registry import modules
@@ -36,6 +37,19 @@ def stored(home: Path) -> dict[str, dict[str, dict[str, Any]]]:
     for row in json.loads(overwatch("tables", "--json", "--deployment", home / "deployment.yaml").stdout):
         found[row["name"]][row["workspace_name"]] = row
     return found
+
+
+def warning(home: Path, table: str, check: str) -> str:
+    """What the last result of a check says, in Dagster; it has to be a warning."""
+    key = dg.AssetCheckKey(dg.AssetKey(table), check)
+    with dg.DagsterInstance.from_config(str(home / "dagster")) as instance:
+        found = instance.event_log_storage.get_latest_asset_check_execution_by_key([key])[key]
+    assert found.event is not None
+    assert found.event.dagster_event is not None
+    said = found.event.dagster_event.event_specific_data
+    assert isinstance(said, dg.AssetCheckEvaluation)
+    assert (said.passed, said.severity) == (False, dg.AssetCheckSeverity.WARN)
+    return said.description or ""
 
 
 def records(folder: Path) -> list[dict[str, Any]]:
@@ -74,6 +88,8 @@ def test_rows_of_both_workspaces_and_all_days_and_a_second_demo_changes_nothing(
         tasks = {(e["_context"], e["Task Info"]["Task ID"]) for e in events if "Task Info" in e}
         for table, expected in (("sparkjob_gold", jobs), ("sparktask_gold", tasks)):
             assert first[table][name]["rows"] == len(expected) > 100
+    assert "Standard_DS4_v2" in warning(home, "clusterstatefact_gold", "priced")
+    assert "Standard_DS4_v2" in warning(home, "cluster_cost_segments_silver", "priced")
     overwatch("demo", "--home", home)
     second = stored(home)
     for table in modules():
