@@ -46,6 +46,9 @@ _KINDS = {"string": _TEXTS, "bigint": _LONGS, "int": _INTS, "boolean": _BOOLEANS
 REQUEST_PARAMS = f"struct<{','.join(f'{name}:{kind}' for kind, names in _KINDS.items() for name in names.split())}>"
 """The documented request parameters. Nested objects are JSON text; any other parameter stays in the line."""
 
+RESPONSE = "struct<errorMessage:string,result:string,statusCode:bigint>"
+IDENTITY = "struct<email:string,subjectName:string>"
+
 FIELDS: tuple[tuple[str, str, str], ...] = (
     ("timestamp", "bigint", "Time of the event, epoch ms UTC."),
     ("serviceName", "string", "Service that logged the event."),
@@ -58,9 +61,9 @@ FIELDS: tuple[tuple[str, str, str], ...] = (
     ("auditLevel", "string", "WORKSPACE_LEVEL or ACCOUNT_LEVEL."),
     ("accountId", "string", "Id of the Databricks account."),
     ("workspaceId", "string", "Id of the workspace, as the record says it; 0 for the account."),
-    ("userIdentity", "struct<email:string,subjectName:string>", "Who did it."),
+    ("userIdentity", IDENTITY, "Who did it."),
     ("requestParams", REQUEST_PARAMS, "Documented parameters of the request; all of them are in `value`."),
-    ("response", "struct<errorMessage:string,result:string,statusCode:bigint>", "Answer; `result` is JSON text."),
+    ("response", RESPONSE, "Answer; `result` is JSON text."),
 )
 """Columns of a record: name, type, meaning."""
 

@@ -17,6 +17,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, fields
 from decimal import Decimal
 from itertools import pairwise
+from typing import Any
 
 UNIT = 10**12
 """How many units a dollar, or a DBU, has."""
@@ -31,12 +32,12 @@ class Price:
     """A price that holds in `[from_ms, until_ms)`; None: from ever, for ever.
 
     Attributes:
-        values: per name the number; None: not known.
+        values: per name the number, None if it is not known; whatever else its row has besides.
     """
 
     from_ms: int | None
     until_ms: int | None
-    values: Mapping[str, float | None]
+    values: Mapping[str, Any]
 
 
 @dataclass(frozen=True)
@@ -191,7 +192,7 @@ def price_key(name: str | None) -> str:
     return (name or "").strip().lower()
 
 
-def _at(prices: Sequence[Price], ms: int) -> Mapping[str, float | None]:
+def values_at(prices: Sequence[Price], ms: int) -> Mapping[str, Any]:
     """The values that hold at a time; none: nothing does."""
     for price in prices:
         if (price.from_ms is None or price.from_ms <= ms) and (price.until_ms is None or ms < price.until_ms):
@@ -217,8 +218,8 @@ def _segment(
         return None if value is None else Decimal(str(value))
 
     sku, engine = (price_key(definition.sku), price_key(definition.engine)) if definition else ("", "")
-    rate = _at(prices.rates.get(sku, ()), start).get("rate")
-    factor = _at(prices.factors.get((sku, engine), ()), start).get("factor")
+    rate = values_at(prices.rates.get(sku, ()), start).get("rate")
+    factor = values_at(prices.factors.get((sku, engine), ()), start).get("factor")
     if not prices.factors.get((sku, engine)):
         factor = 1.0
     amounts = Amounts()
@@ -229,7 +230,7 @@ def _segment(
         cores: dict[str, Decimal | None] = {}
         for role, (aimed, there) in counts.items():
             node = None if definition is None else (definition.driver_node_type, definition.node_type)[role == "worker"]
-            found = _at(prices.nodes.get(price_key(node), ()), start)
+            found = values_at(prices.nodes.get(price_key(node), ()), start)
             name = f"{role} node {node or 'type'}"
             none = aimed == 0 and there == 0
             aimed_n = known(aimed, "number of workers")

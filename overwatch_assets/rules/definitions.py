@@ -10,10 +10,11 @@ from itertools import groupby
 from typing import Any
 
 import pyarrow as pa
-from pyspark.sql import Column, DataFrame, functions as F, types as T
+from pyspark.sql import Column as SparkColumn, DataFrame, functions as F, types as T
 
+from overwatch_assets.contract import Column
 from overwatch_assets.contract.types import spark_type
-from overwatch_assets.rules.audit_records import parameters
+from overwatch_assets.rules.audit_records import RESPONSE, parameters
 from overwatch_assets.rules.json_values import arrow_of, parsed
 
 IMPUTED = "snapImpute"
@@ -21,8 +22,7 @@ IMPUTED = "snapImpute"
 
 Fields = dict[str, Any]
 
-_RESPONSE = "struct<errorMessage:string,result:string,statusCode:bigint>"
-REQUEST = f"struct<requestId:string,response:{_RESPONSE},sessionId:string,sourceIPAddress:string,userAgent:string>"
+REQUEST = f"struct<requestId:string,response:{RESPONSE},sessionId:string,sourceIPAddress:string,userAgent:string>"
 _RECORD = {
     "at": "bigint",
     "action": "string",
@@ -32,6 +32,20 @@ _RECORD = {
     "request": REQUEST,
     "value": "string",
 }
+
+
+def request_columns(service: str, actions: str, whose: str) -> tuple[Column, ...]:
+    """Columns that say which request a row is of; they go before what it defines."""
+    audit = "audit_log_bronze"
+    imputed = f"{IMPUTED}: none was logged, this is how the first snapshot shows it."
+    moment = "Time of the request, or of the first snapshot, epoch ms."
+    return (
+        Column("serviceName", "string", f"Service of the request: {service}.", nullable=False),
+        Column("actionName", "string", f"{actions}; {imputed}", source=(f"{audit}.actionName",), nullable=False),
+        Column("timestamp", "bigint", moment, source=(f"{audit}.timestamp",), nullable=False),
+        Column("sequence", "int", f"Place among the {whose} rows of the same millisecond, from 0.", nullable=False),
+        Column("date", "date", "UTC day of `timestamp`.", nullable=False),
+    )
 
 
 @dataclass(frozen=True)
@@ -158,7 +172,7 @@ def fold_histories(
     return histories.mapInArrow(partial(_made, of_snapshots, tuple(actions), make, dict(columns)), ddl)
 
 
-def _records(rows: DataFrame, key: str, values: Mapping[str, Column]) -> DataFrame:
+def _records(rows: DataFrame, key: str, values: Mapping[str, SparkColumn]) -> DataFrame:
     record = (values.get(name, F.lit(None)).cast(spark_type(kind)).alias(name) for name, kind in _RECORD.items())
     return rows.select(F.col(key).alias("id"), F.struct(*record).alias("record"))
 

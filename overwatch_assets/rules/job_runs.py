@@ -14,7 +14,7 @@ import pyarrow as pa
 from overwatch_assets.bronze.jobs_snapshot_bronze import LIBRARY, SETTINGS, TASK
 from overwatch_assets.contract.types import spark_type
 from overwatch_assets.rules.api_bodies import CLUSTER_DEFINITION
-from overwatch_assets.rules.audit_records import parameters
+from overwatch_assets.rules.audit_records import IDENTITY, RESPONSE, parameters
 from overwatch_assets.rules.json_values import arrow_of, object_of, shaper
 
 RUN_NOW, SUBMIT_RUN, RUN_TRIGGERED = "runNow", "submitRun", "runTriggered"
@@ -56,8 +56,6 @@ _SUBMITTED = {
     "git_source": _OF_JOB["git_source"],
     "sql_task": _OF_TASK["sql_task"],
 }
-_IDENTITY = "struct<email:string,subjectName:string>"
-_RESPONSE = "struct<errorMessage:string,result:string,statusCode:bigint>"
 
 
 _LIST, _MAP = "array<string>", "map<string,string>"
@@ -70,8 +68,8 @@ REPAIR_DETAILS = "array<{}>".format(
             "rerun_tasks": "string",
             "latest_repair_id": "string",
             "repair_params": _struct(dict.fromkeys(_LISTS, _LIST) | {"notebook_params": _MAP}),
-            "repair_response": _RESPONSE,
-            "repairedBy": _IDENTITY,
+            "repair_response": RESPONSE,
+            "repairedBy": IDENTITY,
             "repairUserAgent": "string",
             "repairRequestId": "string",
         }
@@ -82,24 +80,24 @@ REQUEST_DETAILS = _struct(
         "submissionRequest": _struct(
             {
                 "submitRequestId": "string",
-                "submitResponse": _RESPONSE,
+                "submitResponse": RESPONSE,
                 "submitSessionId": "string",
                 "submitSourceIP": "string",
                 "submitUserAgent": "string",
-                "submittedBy": _IDENTITY,
+                "submittedBy": IDENTITY,
             }
         ),
         "cancellationRequest": _struct(
             {
                 "cancellationRequestId": "string",
-                "cancellationResponse": _RESPONSE,
+                "cancellationResponse": RESPONSE,
                 "cancellationSessionId": "string",
                 "cancellationSourceIP": "string",
                 "cancelledUserAgent": "string",
-                "cancelledBy": _IDENTITY,
+                "cancelledBy": IDENTITY,
             }
         ),
-        "completionRequest": _struct({"completionRequestId": "string", "completionResponse": _RESPONSE}),
+        "completionRequest": _struct({"completionRequestId": "string", "completionResponse": RESPONSE}),
         "startRequest": _struct({"startRequestId": "string"}),
     }
 )

@@ -1,6 +1,15 @@
-"""Runs' shares of cost segments."""
+"""Runs on clusters, and their shares of cost segments."""
 
-from pyspark.sql import DataFrame, functions as F
+from pyspark.sql import Column as SparkColumn, DataFrame, functions as F
+
+
+def on_clusters(runs: DataFrame, *more: SparkColumn) -> DataFrame:
+    """Runs of `jobrun_silver` that have started: cluster, start and end, epoch ms; the end of an open one is null."""
+    ended = F.when(~F.col("is_open"), F.coalesce("endEpochMS", "startEpochMS")).alias("end")
+    started = F.col("startEpochMS")
+    return runs.where(started.isNotNull()).select(
+        F.col("clusterId").alias("cluster_id"), started.alias("start"), ended, *more
+    )
 
 
 def shares_of(spans: DataFrame, segments: DataFrame) -> DataFrame:

@@ -23,9 +23,9 @@ def row_id(table: Table) -> Column:
     return F.to_json(F.struct(*(F.col(n) for n in names)))
 
 
-def _content(table: Table) -> Column:
-    """Hash of what a row says. Through JSON, because nulls, maps and nested values must all count."""
-    return F.xxhash64(F.to_json(F.struct(*(F.col(n) for n in table.compared))))
+def content_of(names: Iterable[str]) -> Column:
+    """Hash of what some columns say. Through JSON, because nulls, maps and nested values must all count."""
+    return F.xxhash64(F.to_json(F.struct(*(F.col(n) for n in names))))
 
 
 def _sided(load: Load, rows: DataFrame, side: int) -> DataFrame:
@@ -33,7 +33,7 @@ def _sided(load: Load, rows: DataFrame, side: int) -> DataFrame:
     extra = dict.fromkeys([*table.entity, *table.links, *([table.partition] if table.partition else [])])
     return rows.select(
         row_id(table).alias(_ID),
-        _content(table).alias("_content"),
+        content_of(table.compared).alias("_content"),
         F.lit(side).alias("_side"),
         *(F.col(n).alias(f"_c_{n}") for n in extra),
     )

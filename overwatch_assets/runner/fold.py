@@ -216,40 +216,31 @@ def _touched(load: Load) -> pa.Table:
     table, store = load.table, load.store
     kinds = {n: table.by_name[n].type for n in table.entity}
     found: list[pa.Table] = []
+    none = F.lit(0).cast("bigint").alias(_COUNT)
+
+    def entity(role: Events | Linked) -> list[Column]:
+        return [F.col(k).cast(kinds[e]).alias(e) for k, e in zip(role.key, table.entity, strict=True)]
+
     for name, roles in table.inputs.items():
         upstream = load.upstream(name)
         load.inputs_read[name] = load.changes.seen(upstream, load.window)
         for role in roles:
             if isinstance(role, Linked) and role.open is not None and role.since is not None:
                 frame = _still_open(store.read(upstream), role.open, role.since, load)
-                keys = [F.col(k).cast(kinds[e]).alias(e) for k, e in zip(role.key, table.entity, strict=True)]
-                found.append(store.arrow(frame.select(*keys, F.lit(0).cast("bigint").alias(_COUNT)).distinct()))
+                found.append(store.arrow(frame.select(*entity(role), none).distinct()))
             if isinstance(role, Events):
                 frame = _in_window(load, upstream, role)
-                keys = [F.col(k).cast(kinds[e]).alias(e) for k, e in zip(role.key, table.entity, strict=True)]
-                found.append(store.arrow(frame.groupBy(*keys).agg(F.count(F.lit(1)).alias(_COUNT))))
+                found.append(store.arrow(frame.groupBy(*entity(role)).agg(F.count(F.lit(1)).alias(_COUNT))))
             elif load.inputs_read[name] == 0:
                 continue
             elif isinstance(role, Linked):
                 changed = load.changes.keys(upstream, load.window, role.key)
-                found.append(
-                    store.arrow(
-                        changed.select(
-                            *(F.col(k).cast(kinds[e]).alias(e) for k, e in zip(role.key, table.entity, strict=True)),
-                            F.lit(0).cast("bigint").alias(_COUNT),
-                        )
-                    )
-                )
+                found.append(store.arrow(changed.select(*entity(role), none)))
             elif isinstance(role, AsOf) and store.exists(table):
                 changed_keys = _changed_keys(load, upstream, role).withColumnRenamed(role.key, "_changed")
                 uses = store.read(table).select(*table.entity, F.explode(role.stored).alias("_used"))
-                found.append(
-                    store.arrow(
-                        uses.join(changed_keys, F.col("_used") == F.col("_changed"), "leftsemi")
-                        .select(*table.entity, F.lit(0).cast("bigint").alias(_COUNT))
-                        .distinct()
-                    )
-                )
+                using = uses.join(changed_keys, F.col("_used") == F.col("_changed"), "leftsemi")
+                found.append(store.arrow(using.select(*table.entity, none).distinct()))
     if (still_open := _open(load)) is not None:
         found.append(still_open)
     if not found:

@@ -12,7 +12,7 @@ from overwatch_assets.contract.registry import tables
 from overwatch_assets.contract.table import META
 from overwatch_assets.runner.changes import day_window
 from overwatch_assets.runner.context import Load
-from overwatch_assets.runner.difference import as_text, row_id, write_difference
+from overwatch_assets.runner.difference import as_text, content_of, row_id, write_difference
 from overwatch_assets.runner.state import QUARANTINE
 from overwatch_assets.runner.window import day_of
 from overwatch_assets.storage.tables import TOMBSTONE, is_any
@@ -184,12 +184,8 @@ def insert_side(load: Load, name: str, rows: list[tuple[object, ...]]) -> None:
         (load.workspace.workspace_id, *row, load.workspace.workspace_name, load.now, load.run_id, False) for row in rows
     ]
     store = load.store
-
-    def said(frame: DataFrame) -> DataFrame:
-        columns = [c.name for c in side.columns if c not in META]
-        return frame.select(F.xxhash64(F.to_json(F.struct(*columns))).alias("_said"))
-
-    fresh = said(store.frame(full, schema)).join(said(store.read(side)), "_said", "leftanti")
+    said = content_of(c.name for c in side.columns if c not in META).alias("_said")
+    fresh = store.frame(full, schema).select(said).join(store.read(side).select(said), "_said", "leftanti")
     if not store.arrow(fresh.limit(1)).num_rows:
         return  # all of it is there, and a load that changes nothing writes nothing
     load.lease.check()

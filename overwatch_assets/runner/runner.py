@@ -167,20 +167,14 @@ class Runner:
         if isinstance(table.rebuild, Fold):
             fold(load)
             return "" if load.counts["entities"] else "no new data"
-        if isinstance(table.rebuild, Mirror):
-            (source,) = table.sources
-            reading = self.sources.read(source, load)
-            mirror(load, reading)
-            return reading.empty
-        assert isinstance(table.rebuild, Insert)  # noqa: S101 - the other kind of rebuild
-        if table.rebuild.tracked:
+        if isinstance(table.rebuild, Insert) and table.rebuild.tracked:
             prefixes = self.sources.event_log_prefixes(load)
             if not prefixes:
                 return "no cluster-log prefix: the clusters declare none, and cluster_log_prefixes is not set"
             return load_event_logs(load, prefixes, cluster_id=self.sources.default_cluster_id, cores=self.sources.cores)
         (source,) = table.sources
         reading = self.sources.read(source, load)
-        insert(load, reading)
+        (mirror if isinstance(table.rebuild, Mirror) else insert)(load, reading)
         return reading.empty
 
     def _report_of(self, table: Table) -> list[Loaded]:

@@ -10,7 +10,6 @@ from overwatch_assets.bronze.instancedetails import instancedetails as NODES
 from overwatch_assets.contract import AsOf, Column, Fold, Invariant, Linked, table
 from overwatch_assets.rules.cost_segments import (
     AMOUNTS,
-    Amounts,
     Definition,
     Occupant,
     Price,
@@ -18,9 +17,11 @@ from overwatch_assets.rules.cost_segments import (
     Stretch,
     price_key,
     segments,
+    values_at,
 )
 from overwatch_assets.rules.money import EVERYTHING_PRICED
 from overwatch_assets.rules.per_entity import answered, gathered
+from overwatch_assets.rules.run_costs import on_clusters
 from overwatch_assets.rules.spark_time import date_of
 
 AMOUNTS_TYPE = f"struct<{','.join(f'{name}:bigint' for name in AMOUNTS)}>"
@@ -148,13 +149,7 @@ def cluster_cost_segments_silver(
         F.col("current_num_workers").alias("current"),
         F.col("target_num_workers").alias("target"),
     )
-    runs = jobrun_silver.where(F.col("startEpochMS").isNotNull()).select(
-        F.col("clusterId").alias("cluster_id"),
-        F.col("runId").alias("run_id"),
-        F.col("startEpochMS").alias("start"),
-        F.when(~F.col("is_open"), F.coalesce("endEpochMS", "startEpochMS")).alias("end"),
-        F.col("parentRunId").alias("parent"),
-    )
+    runs = on_clusters(jobrun_silver, F.col("runId").alias("run_id"), F.col("parentRunId").alias("parent"))
     specs = cluster_spec_silver.select(
         "cluster_id",
         F.col("timestamp").alias("ms"),
@@ -235,8 +230,15 @@ def _segments(entity: Mapping[str, Any]) -> Iterator[dict[str, Any]]:
             "node_type_id": None if definition is None else definition.node_type,
             "sku": None if definition is None else definition.sku,
             "runtime_engine": None if definition is None else definition.engine,
-            "driverSpecs": _row_at(nodes, None if definition is None else definition.driver_node_type, segment.start),
-            "workerSpecs": _row_at(nodes, None if definition is None else definition.node_type, segment.start),
+            "driverSpecs": values_at(
+                prices.nodes.get(price_key(None if definition is None else definition.driver_node_type), ()),
+                segment.start,
+            )
+            or None,
+            "workerSpecs": values_at(
+                prices.nodes.get(price_key(None if definition is None else definition.node_type), ()), segment.start
+            )
+            or None,
             "dbu_rate": segment.dbu_rate,
             "photon_factor": segment.photon_factor,
             "cost_status": segment.cost_status,
@@ -274,16 +276,6 @@ def _priced(rows: Mapping[str, Sequence[dict[str, Any]]], **columns: str) -> dic
 
 def _prices(rows: Sequence[dict[str, Any]], **columns: str) -> list[Price]:
     return [
-        Price(r["valid_from_ms"], r["valid_until_ms"], {name: r[column] for name, column in columns.items()})
+        Price(r["valid_from_ms"], r["valid_until_ms"], {**r, **{name: r[column] for name, column in columns.items()}})
         for r in rows
     ]
-
-
-def _row_at(nodes: Mapping[str, Sequence[dict[str, Any]]], node_type: str | None, ms: int) -> dict[str, Any] | None:
-    for row in nodes.get(price_key(node_type), ()):
-        if row["valid_from_ms"] <= ms and (row["valid_until_ms"] is None or ms < row["valid_until_ms"]):
-            return row
-    return None
-
-
-__all__ = ["AMOUNTS_TYPE", "Amounts", "cluster_cost_segments_silver"]

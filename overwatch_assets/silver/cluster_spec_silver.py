@@ -25,6 +25,7 @@ from overwatch_assets.rules.definitions import (
     History,
     fold_histories,
     numbered,
+    request_columns,
     settled_until,
 )
 from overwatch_assets.rules.json_values import object_of, shaper
@@ -115,24 +116,7 @@ _shape = shaper(
     },
     columns=(
         Column("cluster_id", "string", "Cluster.", source=("audit_log_bronze.event_cluster_id",), nullable=False),
-        Column("serviceName", "string", "Service of the request: clusters.", nullable=False),
-        Column(
-            "actionName",
-            "string",
-            f"create, edit, resize or permanentDelete; {IMPUTED}: none was logged, this is how the first snapshot "
-            "shows it.",
-            source=("audit_log_bronze.actionName",),
-            nullable=False,
-        ),
-        Column(
-            "timestamp",
-            "bigint",
-            "Time of the request, or of the first snapshot, epoch ms.",
-            source=("audit_log_bronze.timestamp",),
-            nullable=False,
-        ),
-        Column("sequence", "int", "Place among the cluster's rows of the same millisecond, from 0.", nullable=False),
-        Column("date", "date", "UTC day of `timestamp`.", nullable=False),
+        *request_columns(_SERVICE, "create, edit, resize or permanentDelete", "cluster's"),
         *_SAID,
         Column("is_automated", "boolean", "The jobs service made it, by its name; null: its name is not known."),
         Column(

@@ -10,6 +10,7 @@ from pyspark.sql import DataFrame, functions as F
 from overwatch_assets.contract import Column, Events, Fold, Linked, table
 from overwatch_assets.rules.cluster_states import Cluster, Event, Run, Spec, states
 from overwatch_assets.rules.per_entity import answered, gathered
+from overwatch_assets.rules.run_costs import on_clusters
 from overwatch_assets.rules.spark_time import date_of, timestamp_of
 
 _SIZES = ("current_num_workers", "target_num_workers", "cluster_size")
@@ -112,11 +113,7 @@ def cluster_state_detail_silver(
         F.col("timestamp").alias("ms"),
         F.col("actionName").alias("action"),
     )
-    runs = jobrun_silver.where(F.col("startEpochMS").isNotNull()).select(
-        F.col("clusterId").alias("cluster_id"),
-        F.col("startEpochMS").alias("start"),
-        F.when(~F.col("is_open"), F.coalesce("endEpochMS", "startEpochMS")).alias("end"),
-    )
+    runs = on_clusters(jobrun_silver)
     specs = cluster_spec_silver.select(
         "cluster_id",
         F.col("timestamp").alias("ms"),

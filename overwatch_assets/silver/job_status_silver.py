@@ -10,7 +10,7 @@ from overwatch_assets.bronze.jobs_snapshot_bronze import SETTINGS
 from overwatch_assets.contract import Column, Events, Fold, table
 from overwatch_assets.contract.types import spark_type
 from overwatch_assets.rules.api_bodies import MAP_NOTE
-from overwatch_assets.rules.audit_records import parameters
+from overwatch_assets.rules.audit_records import RESPONSE, parameters
 from overwatch_assets.rules.definitions import IMPUTED
 from overwatch_assets.rules.job_settings import (
     ACTIONS,
@@ -41,7 +41,6 @@ def _type(setting: str) -> str:
     return _SETTINGS[setting].dataType.simpleString()
 
 
-_RESPONSE = "struct<errorMessage:string,result:string,statusCode:bigint>"
 _SET = (
     Column("tags", _type("tags"), f"Tags of the job; {MAP_NOTE}."),
     Column("schedule", _type("schedule"), "When it runs, and whether that is paused."),
@@ -96,7 +95,7 @@ _PAYLOAD = (
     Column("sessionId", "string", "Session of the request.", source=("audit_log_bronze.sessionId",)),
     Column("requestId", "string", "Id of the request; of `snapImpute` -1.", source=("audit_log_bronze.requestId",)),
     Column("userAgent", "string", "Client that sent the request.", source=("audit_log_bronze.userAgent",)),
-    Column("response", _RESPONSE, "Answer; `result` is JSON text.", source=("audit_log_bronze.response",)),
+    Column("response", RESPONSE, "Answer; `result` is JSON text.", source=("audit_log_bronze.response",)),
     Column("sourceIPAddress", "string", "Where it came from.", source=("audit_log_bronze.sourceIPAddress",)),
     Column("created_by", "string", "Who made the job, by its `create`, else by its snapshots."),
     Column("created_ts", "bigint", "When it was made, epoch ms, by its `create`, else by its snapshots."),
@@ -117,7 +116,7 @@ _ROWS = ", ".join(["jobId bigint", "at bigint", *(f"{c.name} {c.type}" for c in 
 
 _EVENT = (
     "struct<times:array<bigint>,actionName:string,timestamp:bigint,requestId:string,email:string,sessionId:string,"
-    f"userAgent:string,sourceIPAddress:string,response:{_RESPONSE},value:string>"
+    f"userAgent:string,sourceIPAddress:string,response:{RESPONSE},value:string>"
 )
 _DETAILS = ("sessionId", "userAgent", "sourceIPAddress", "response")
 _OF_THIS_EVENT = ("aclPermissionSet", "grants", "targetUserId")

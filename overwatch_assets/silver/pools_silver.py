@@ -16,6 +16,7 @@ from overwatch_assets.rules.definitions import (
     History,
     fold_histories,
     numbered,
+    request_columns,
     settled_until,
 )
 from overwatch_assets.rules.json_values import shaper
@@ -55,23 +56,7 @@ def _details(verb: str) -> str:
         "pools_snapshot_bronze": Events(key=("instance_pool_id",)),
     },
     columns=(
-        Column("serviceName", "string", "Service of the request: instancePools.", nullable=False),
-        Column(
-            "actionName",
-            "string",
-            f"create, edit or delete; {IMPUTED}: none was logged, this is how the first snapshot shows it.",
-            source=("audit_log_bronze.actionName",),
-            nullable=False,
-        ),
-        Column(
-            "timestamp",
-            "bigint",
-            "Time of the request, or of the first snapshot, epoch ms.",
-            source=("audit_log_bronze.timestamp",),
-            nullable=False,
-        ),
-        Column("sequence", "int", "Place among the pool's rows of the same millisecond, from 0.", nullable=False),
-        Column("date", "date", "UTC day of `timestamp`.", nullable=False),
+        *request_columns("instancePools", "create, edit or delete", "pool's"),
         Column("instance_pool_id", "string", "Pool.", source=("audit_log_bronze.event_pool_id",), nullable=False),
         *_DEFINITION,
         Column("create_details", _details("created"), "Who created it and when; null: its creation was not logged."),
