@@ -22,7 +22,7 @@ from overwatch_assets.silver.cluster_cost_segments_silver import cluster_cost_se
 from overwatch_assets.silver.cluster_spec_silver import cluster_spec_silver
 from overwatch_assets.silver.cluster_state_detail_silver import cluster_state_detail_silver
 from overwatch_assets.silver.jobrun_silver import jobrun_silver
-from overwatch_assets_tests.literal_rows import rows_of
+from overwatch_assets_tests.literal_rows import from_the_first, rows_of
 
 Rows = list[dict[str, Any]]
 
@@ -76,7 +76,13 @@ class Chain:
         return ids.select(column, until.alias("loaded_until"), F.lit(90).cast("bigint").alias("max_state_days"))
 
     def _clusters(self) -> DataFrame:
-        return self._spans("cluster_id", sorted({e["cluster_id"] for e in self.events}), "string")
+        found = self._spans("cluster_id", sorted({e["cluster_id"] for e in self.events}), "string")
+        return found.select("*", *from_the_first(cluster_state_detail_silver))
+
+    def _cluster_days(self) -> DataFrame:
+        first = min(e["timestamp"] for e in self.events)
+        days = F.sequence(*(F.to_date(F.timestamp_millis(F.lit(ms))) for ms in (first, self.loaded_until)))
+        return self._clusters().withColumn("segment_date", F.explode(days))
 
     def _runs(self) -> DataFrame:
         return self._spans("run_id", sorted({r["runId"] for r in self.runs}), "bigint")
@@ -100,7 +106,9 @@ class Chain:
             rows_of(self.spark, dbucostdetails, *self.rates),
             rows_of(self.spark, photonfactors, *self.factors),
         )
-        return cluster_cost_segments_silver(self._clusters(), self.states(), self._run_rows(), self._specs(), *prices)
+        return cluster_cost_segments_silver(
+            self._cluster_days(), self.states(), self._run_rows(), self._specs(), *prices
+        )
 
     def state_facts(self) -> list[Row]:
         """`clusterstatefact_gold`, by cluster and start."""

@@ -2,9 +2,9 @@
 
 from typing import Any
 
-from pyspark.sql import DataFrame, SparkSession, types as T
+from pyspark.sql import Column, DataFrame, SparkSession, functions as F, types as T
 
-from overwatch_assets.contract import Table
+from overwatch_assets.contract import Machine, Table
 
 
 def rows_of(spark: SparkSession, table: Table, *rows: dict[str, Any]) -> DataFrame:
@@ -20,3 +20,9 @@ def _filled(value: Any, kind: T.DataType) -> Any:
     if isinstance(kind, T.ArrayType) and isinstance(value, list):
         return [_filled(each, kind.elementType) for each in value]
     return value
+
+
+def from_the_first(table: Table) -> list[Column]:
+    """Columns of a machine's spans of which nothing stands: it is rebuilt from the first event."""
+    assert isinstance(table.rebuild, Machine)
+    return [F.lit(None).cast(table.by_name[c].type).alias(f"before_{c}") for c in table.rebuild.carried]

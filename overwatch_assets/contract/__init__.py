@@ -1,8 +1,8 @@
 """What a table is, said once: columns, keys, inputs, how it is rebuilt; everything else is derived from it."""
 
 from overwatch_assets.contract.inputs import AsOf, Consulted, Events, Linked, Source
-from overwatch_assets.contract.rebuild import Fold, Insert, Mirror
-from overwatch_assets.contract.table import Column, Invariant, Table, View, table
+from overwatch_assets.contract.rebuild import Fold, Insert, Machine, Mirror
+from overwatch_assets.contract.table import Column, Interval, Invariant, Table, View, table
 
 __all__ = [
     "AsOf",
@@ -11,8 +11,10 @@ __all__ = [
     "Events",
     "Fold",
     "Insert",
+    "Interval",
     "Invariant",
     "Linked",
+    "Machine",
     "Mirror",
     "Source",
     "Table",

@@ -18,6 +18,7 @@ class Events:
 
     Attributes:
         key: the bronze columns that hold the entity.
+        time: the bronze column with the time of an event, epoch ms: of a `Machine`, which reads on from a time.
         only: per bronze column the values that this table needs; other rows are not read.
         optional: the table loads without this input.
     """
@@ -25,6 +26,7 @@ class Events:
     key: tuple[str, ...]
     only: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     optional: bool = False
+    time: str | None = None
 
 
 @dataclass(frozen=True)
@@ -33,14 +35,16 @@ class Linked:
 
     Attributes:
         key: the input's columns that hold this table's entity: its own entity, or its links; one may be an array.
-        open: the input's boolean column of rows that last as far as the input is loaded; they touch their entities in
-            every load, because what is made of them grows though they do not change.
-        since: the input's column with the start of such a row, epoch ms.
+            Without a last column for the entity's day: the days that the input row's interval meets.
+        open: the input's boolean column of rows that last as far as the input is loaded; they touch the days by which
+            that grew since the table's last load, because what is made of them grows though they do not change.
+        earlier: the input's rows hold on until the next one of their key; the first of which this column is known
+            serves earlier times too, so its change touches them all.
     """
 
     key: tuple[str, ...]
     open: str | None = None
-    since: str | None = None
+    earlier: str | None = None
     optional: bool = False
 
 
@@ -48,7 +52,8 @@ class Linked:
 class AsOf:
     """A look-up: rows of another entity, or of none, that an entity's rows depend on.
 
-    A changed look-up row touches every entity whose stored row used its key, whatever its day (docs/architecture.md).
+    A changed look-up row touches every entity whose stored row used its key, whatever its day (docs/architecture.md);
+    with ``since`` only those from its time on.
     Of a bronze table those are the rows in the window, as for `Events`.
 
     Attributes:
@@ -58,12 +63,16 @@ class AsOf:
             into what its own rows come from; or `input.column` of an input that is declared before it. None: the
             transform gets the whole table, which is small.
         only: per column of the input the values that serve; other rows are no look-ups.
+        since: this table's date column with the day as of which it looks; None: any change of a key counts.
+        earlier: as of `Linked`.
         optional: the table loads without this input.
     """
 
     key: str
     stored: str
     uses: str | None = None
+    since: str | None = None
+    earlier: str | None = None
     only: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     optional: bool = False
 

@@ -9,7 +9,7 @@ from typing import Literal
 from pyspark.sql import DataFrame, types as T
 
 from overwatch_assets.contract.inputs import AsOf, Consulted, Events, Linked, Role, Source
-from overwatch_assets.contract.rebuild import Fold, Mirror, Rebuild
+from overwatch_assets.contract.rebuild import Fold, Machine, Mirror, Rebuild
 from overwatch_assets.contract.types import spark_type
 from overwatch_assets.errors import ConfigurationError
 
@@ -33,6 +33,21 @@ class Column:
     source: tuple[str, ...] = ()
     nullable: bool = True
     bookkeeping: bool = False
+
+
+@dataclass(frozen=True)
+class Interval:
+    """When a row holds, `[start, end)`: columns with epoch ms. Change records say which time changed.
+
+    Attributes:
+        end: None, or a null in it: not known; it may be for ever.
+        tail: columns that say how the row ends, no more: of two rows that differ only there, the time before both ends
+            is as it was.
+    """
+
+    start: str
+    end: str | None = None
+    tail: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -73,7 +88,9 @@ class Table:
     Attributes:
         name: physical name, lower case; for a module's table also the transform's name.
         keys: columns that, with ``organization_id``, name a row.
-        entity: columns whose values name what is rebuilt together; a prefix of meaning, not of order, of ``keys``.
+        entity: columns whose values name what is rebuilt together; a prefix of meaning, not of order, of ``keys``. If
+            the last one is the partition, a day of something is rebuilt by itself.
+        interval: when a row holds, for tables that depend on it by time.
         links: columns with keys of other entities, written to the change records.
         partition: the date column that the Delta table is partitioned by, if it grows.
         inputs: upstream tables and sources by parameter name, with the roles in which each is read.
@@ -89,6 +106,7 @@ class Table:
     entity: tuple[str, ...] = ()
     links: tuple[str, ...] = ()
     partition: str | None = None
+    interval: Interval | None = None
     z_order: tuple[str, ...] = ()
     rebuild: Rebuild | None = None
     inputs: Mapping[str, tuple[Role, ...]] = field(default_factory=dict)
@@ -102,8 +120,13 @@ class Table:
         """Check what a typo would break."""
         names = [column.name for column in self.columns]
         wrong = [n for n in (*self.keys, *self.entity, *self.links, *self.z_order) if n not in names]
-        if isinstance(self.rebuild, Fold):
-            wrong += [n for n in (self.rebuild.open, self.rebuild.since) if n is not None and n not in names]
+        if isinstance(self.rebuild, Machine):
+            wrong += [n for n in (self.rebuild.open, *self.rebuild.carried) if n not in names]
+            if self.interval is None:
+                raise ConfigurationError(f"{self.name}: a machine needs an interval")
+        if self.interval is not None:
+            bounds = (self.interval.start, self.interval.end, *self.interval.tail)
+            wrong += [n for n in bounds if n is not None and n not in names]
         if self.partition is not None and self.partition not in names:
             wrong.append(self.partition)
         if wrong:
@@ -115,7 +138,8 @@ class Table:
             raise ConfigurationError(f"{self.name}: physical table names are lower case")
         for upstream, roles in self.inputs.items():
             for role in roles:
-                if isinstance(role, Events | Linked) and len(role.key) != len(self.entity):
+                by_day = isinstance(role, Linked) and self.days and len(role.key) == len(self.entity) - 1
+                if isinstance(role, Events | Linked) and len(role.key) != len(self.entity) and not by_day:
                     raise ConfigurationError(f"{self.name}: the key of input {upstream} does not match its entity")
 
     def __call__(self, *frames: DataFrame, **named: DataFrame) -> DataFrame:
@@ -133,6 +157,11 @@ class Table:
     def by_name(self) -> Mapping[str, Column]:
         """Columns by name."""
         return {column.name: column for column in self.columns}
+
+    @property
+    def days(self) -> str | None:
+        """The entity's column with its day, if what is rebuilt together is a day of something."""
+        return self.partition if self.partition is not None and self.entity[-1:] == (self.partition,) else None
 
     @property
     def compared(self) -> tuple[str, ...]:
@@ -181,6 +210,7 @@ def table(
     entity: tuple[str, ...] = (),
     links: tuple[str, ...] = (),
     partition: str | None = None,
+    interval: Interval | None = None,
     z_order: tuple[str, ...] = (),
     side_tables: tuple[str, ...] = (),
     view: View | None = None,
@@ -223,6 +253,7 @@ def table(
                 entity=entity,
                 links=links,
                 partition=partition,
+                interval=interval,
                 z_order=z_order,
                 rebuild=rebuild,
                 inputs=roles,
@@ -243,6 +274,7 @@ __all__ = [
     "TABLES",
     "AsOf",
     "Column",
+    "Interval",
     "Invariant",
     "Layer",
     "Table",

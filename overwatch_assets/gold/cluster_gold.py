@@ -2,7 +2,7 @@
 
 from pyspark.sql import DataFrame, functions as F
 
-from overwatch_assets.contract import Column, Fold, Linked, View, table
+from overwatch_assets.contract import Column, Fold, Interval, Linked, View, table
 from overwatch_assets.rules.renamed import Renamed, renamed_columns, same, values_of
 from overwatch_assets.rules.spark_time import timestamp_of
 from overwatch_assets.silver.cluster_spec_silver import cluster_spec_silver as SILVER
@@ -62,6 +62,7 @@ _FURTHER = same(
     entity=("cluster_id",),
     keys=("cluster_id", "unixTimeMS", "sequence"),
     partition="date",
+    interval=Interval("unixTimeMS"),
     inputs={"cluster_spec_silver": Linked(("cluster_id",))},
     view=View(
         "cluster",

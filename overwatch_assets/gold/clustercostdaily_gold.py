@@ -41,14 +41,14 @@ def _too_long(days: DataFrame) -> DataFrame:
     module_id=3101,
     module_name="Gold_ClusterCostDaily",
     rebuild=Fold(),
-    entity=("cluster_id",),
+    entity=("cluster_id", "date"),
     keys=("cluster_id", "date"),
     partition="date",
     invariants=(
         EVERYTHING_PRICED,
         Invariant("a_day_has_24_hours", "The states of a cluster and day are no longer than the day.", _too_long),
     ),
-    inputs={"cluster_cost_segments_silver": Linked(("cluster_id",))},
+    inputs={"cluster_cost_segments_silver": Linked(("cluster_id", "segment_date"))},
     view=View("clusterCostDaily", ("organization_id", "workspace_name", *(c.name for c in _COLUMNS))),
     columns=_COLUMNS,
 )

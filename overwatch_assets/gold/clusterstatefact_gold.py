@@ -54,15 +54,16 @@ _OF_SEGMENT = tuple(Renamed(n, n) for n in ("dbu_rate", "photon_factor", "driver
     module_id=3005,
     module_name="Gold_ClusterStateFact",
     rebuild=Fold(),
-    entity=("cluster_id",),
+    entity=("cluster_id", "state_start_date"),
     keys=("cluster_id", "state", _START, "state_start_date"),
+    links=("run_ids",),
     partition="state_start_date",
     z_order=("cluster_id", _START),
     invariants=(EVERYTHING_PRICED,),
     inputs={
-        "cluster_state_detail_silver": Linked(("cluster_id",)),
-        "cluster_spec_silver": Linked(("cluster_id",)),
-        "cluster_cost_segments_silver": Linked(("cluster_id",)),
+        "cluster_state_detail_silver": Linked(("cluster_id", "state_start_date")),
+        "cluster_spec_silver": Linked(("cluster_id",), earlier="cluster_id"),
+        "cluster_cost_segments_silver": Linked(("cluster_id", "state_start_date")),
     },
     view=View(
         "clusterStateFact",
@@ -127,6 +128,7 @@ _OF_SEGMENT = tuple(Renamed(n, n) for n in ("dbu_rate", "photon_factor", "driver
         Column("total_DBU_cost", "double", "DBUs of all nodes, dollars."),
         TOTAL_COST,
         COST_STATUS,
+        Column("run_ids", "array<bigint>", "Runs that were on the cluster while it was in the state.", nullable=False),
     ),
 )
 def clusterstatefact_gold(
@@ -141,9 +143,10 @@ def clusterstatefact_gold(
     were when it began.
     """
     first = [F.min_by(r.silver, "segment_start").alias(r.name) for r in _OF_SEGMENT]
+    runs = F.array_sort(F.array_distinct(F.flatten(F.collect_list("run_ids"))))
     cost = cluster_cost_segments_silver.groupBy(
         F.col("cluster_id").alias("_cluster"), F.col(_START).alias("_start"), F.col("state").alias("_state")
-    ).agg(*sums(F.col("amounts")), statuses(F.col("cost_status")).alias("cost_status"), *first)
+    ).agg(*sums(F.col("amounts")), statuses(F.col("cost_status")).alias("cost_status"), runs.alias("run_ids"), *first)
     specs = cluster_spec_silver.select(
         "cluster_id", F.col("timestamp").alias("_at"), "sequence", *(F.col(r.silver).alias(r.name) for r in _OF_SPEC)
     )
@@ -178,4 +181,5 @@ def clusterstatefact_gold(
         *(r.name for r in (*_OF_STATE, *_OF_SPEC, *_OF_SEGMENT)),
         *(F.when(lasts, value).otherwise(nothing).alias(name) for name, value in values.items()),
         F.coalesce("cost_status", F.lit("priced")).alias("cost_status"),
+        F.coalesce("run_ids", F.array().cast("array<bigint>")).alias("run_ids"),
     )

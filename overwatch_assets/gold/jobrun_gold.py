@@ -2,7 +2,7 @@
 
 from pyspark.sql import DataFrame
 
-from overwatch_assets.contract import Fold, Linked, View, table
+from overwatch_assets.contract import Fold, Interval, Linked, View, table
 from overwatch_assets.rules.renamed import Renamed, renamed_columns, same, values_of
 from overwatch_assets.silver.jobrun_silver import jobrun_silver as SILVER
 
@@ -66,6 +66,7 @@ _COLUMNS = (
     keys=("run_id", "startEpochMS"),
     links=("cluster_id",),
     partition="startDate",
+    interval=Interval("startEpochMS", "endEpochMS"),
     z_order=("job_id", "run_id"),
     inputs={"jobrun_silver": Linked(("jobRunId",))},
     view=View("jobRun", ("organization_id", "workspace_name", *(column.name for column in _DOCUMENTED))),

@@ -41,10 +41,10 @@ _COLUMNS = (
     module_id=3102,
     module_name="Gold_JobRunCostDaily",
     rebuild=Fold(),
-    entity=("run_id",),
+    entity=("run_id", "date"),
     keys=("run_id", "startEpochMS", "cluster_id", "date"),
     partition="date",
-    inputs={"jobrun_gold": Linked(("run_id",)), "cluster_cost_segments_silver": Linked(("run_ids",))},
+    inputs={"jobrun_gold": Linked(("run_id",)), "cluster_cost_segments_silver": Linked(("run_ids", "segment_date"))},
     view=View("jobRunCostDaily", ("organization_id", "workspace_name", *(c.name for c in _COLUMNS))),
     columns=_COLUMNS,
 )

@@ -5,6 +5,7 @@ from pyspark.sql import Column as SparkColumn, DataFrame, functions as F
 from overwatch_assets.contract import AsOf, Column, Fold, Linked, View, table
 from overwatch_assets.gold.jobrun_gold import jobrun_gold as RUNS
 from overwatch_assets.rules.cost_segments import HOUR_MS
+from overwatch_assets.rules.lookups import lookup_when
 from overwatch_assets.rules.money import COST_STATUS, EVERYTHING_PRICED, PARTS, TOTAL_COST, money, statuses, sums
 from overwatch_assets.rules.renamed import Renamed, renamed_columns, same, values_of
 from overwatch_assets.rules.run_costs import shares_of
@@ -78,8 +79,14 @@ _VIEW = (
     inputs={
         "jobrun_gold": Linked(("run_id",)),
         "cluster_cost_segments_silver": Linked(("run_ids",)),
-        "cluster_gold": AsOf("cluster_id", "clusters_used", uses="jobrun_gold.cluster_id"),
-        "clusterstatefact_gold": AsOf("cluster_id", "clusters_used", uses="jobrun_gold.cluster_id"),
+        "cluster_gold": AsOf(
+            "cluster_id",
+            "clusters_used",
+            uses="jobrun_gold.cluster_id",
+            since="startDate",
+            earlier="cluster_name",
+        ),
+        "clusterstatefact_gold": Linked(("run_ids",)),
         "sparkjob_gold": Linked(("run_id",), optional=True),
         "sparktask_gold": AsOf(
             "spark_context_id", "contexts_used", uses="sparkjob_gold.spark_context_id", optional=True
@@ -140,7 +147,16 @@ def jobruncostpotentialfact_gold(
         )
         .join(_costs(spans, cluster_cost_segments_silver, clusterstatefact_gold), ["run_id", "startEpochMS"], "left")
         .join(_used(sparkjob_gold, sparktask_gold), "run_id", "left")
-        .join(_names(cluster_gold), "cluster_id", "left")
+    )
+    found = lookup_when(
+        found.withColumn("_at", F.col("startEpochMS")),
+        cluster_gold.select("cluster_id", "unixTimeMS", "sequence", F.col("cluster_name").alias("_cluster_name")),
+        ["cluster_id"],
+        "_at",
+        "unixTimeMS",
+        columns=["_cluster_name"],
+        look_ahead=True,
+        order=["sequence"],
     )
     hours = F.col("spark_task_runtimeMS") / F.lit(float(HOUR_MS))
     potential = F.col("_potential")
@@ -235,12 +251,4 @@ def _used(jobs: DataFrame, tasks: DataFrame) -> DataFrame:
             F.sum("_ms").alias("spark_task_runtimeMS"),
             F.array_sort(F.collect_set("_context")).alias("_contexts"),
         )
-    )
-
-
-def _names(clusters: DataFrame) -> DataFrame:
-    """The last name of each cluster."""
-    place = F.struct("unixTimeMS", "sequence")
-    return clusters.groupBy("cluster_id").agg(
-        F.max_by("cluster_name", F.when(F.col("cluster_name").isNotNull(), place)).alias("_cluster_name")
     )

@@ -85,14 +85,35 @@ class Spec:
 
 
 @dataclass(frozen=True)
+class Before:
+    """The state with which the events of a cluster begin, where what was before it is known and stands.
+
+    Attributes:
+        restart: when the cluster was last started.
+        reset: as of `State`.
+    """
+
+    type: str
+    start: int
+    running: bool
+    current: int | None
+    target: int | None
+    reset: bool
+    restart: int
+
+
+@dataclass(frozen=True)
 class Cluster:
     """All that is known of one cluster.
 
     Attributes:
+        events: from the first one, or those after the start of ``before``.
         ended: times at which the audit logs say that somebody ended it.
         deleted: times at which it was deleted for good.
         loaded_until: how far its events are loaded.
         longest_ms: how long a cluster may be silent, without an open run, until it is taken to have ended.
+        runs: its runs, but for those that ended until the start of ``before``.
+        was_used: there are, or were, runs.
     """
 
     events: Sequence[Event]
@@ -102,6 +123,8 @@ class Cluster:
     specs: Sequence[Spec] = ()
     ended: Sequence[int] = ()
     deleted: Sequence[int] = ()
+    was_used: bool = False
+    before: Before | None = None
 
     @cached_property
     def _specs(self) -> list[Spec]:
@@ -144,18 +167,19 @@ class State:
 
 
 def states(cluster: Cluster) -> list[State]:
-    """Every state of a cluster, in order, without gap or overlap."""
+    """Every state of a cluster, in order, without gap or overlap, from ``before`` on."""
     cycles = list(_closed(cluster, list(_cycles(cluster))))
-    events = [(event, on) for cycle in cycles for event, on in zip(cycle, _on(cycle), strict=True)]
+    events = [(event, on) for cycle in cycles for event, on in zip(cycle, _on(cluster, cycle), strict=True)]
     found: list[State] = []
     workers: int | None = None
     restart = 0
-    since = 0
     for at, (event, on) in enumerate(events):
         before = found[-1] if found else None
         reset = before is not None and (before.type in _RESETS or not before.running)
-        if event.type in SWITCHES_ON or before is None:
-            workers, restart, since = None, event.ms, 0
+        if before is None and cluster.before is not None:
+            reset, restart = cluster.before.reset, cluster.before.restart
+        elif event.type in SWITCHES_ON or before is None:
+            workers, restart = None, event.ms
         if event.current is not None or event.size is not None:
             workers = event.current if event.current is not None else event.size
         elif workers is None:
@@ -164,7 +188,6 @@ def states(cluster: Cluster) -> list[State]:
         # An end of a cluster that was made for its runs, and a deletion, are final: nothing more is waited for.
         final = event.type == DELETED or (event.type in SWITCHES_OFF and bool(cluster.spec(event.ms).automated))
         end = events[at + 1][0].ms if not last else event.ms if final else max(cluster.loaded_until, event.ms)
-        since += end - event.ms if on else 0
         target = event.size if event.type == CREATING else event.target
         found.append(
             State(
@@ -178,7 +201,7 @@ def states(cluster: Cluster) -> list[State]:
                 target=(workers if target is None else target) if on else 0,
                 reset=reset,
                 restart=restart,
-                since_restart_ms=since if on and not reset else 0,
+                since_restart_ms=end - restart if on and not reset else 0,
             )
         )
     return found
@@ -187,6 +210,9 @@ def states(cluster: Cluster) -> list[State]:
 def _cycles(cluster: Cluster) -> Iterator[list[Event]]:
     """Events in order, each once, cut before each start; starts in a row, or after `RESTARTING`, are one."""
     once: dict[tuple[int, str], Event] = {}
+    if (first := cluster.before) is not None:
+        size = first.target if first.type == CREATING else None
+        once[first.start, first.type] = Event(first.start, first.type, first.current, first.target, size)
     known = [*cluster.events, *(Event(ms, DELETED) for ms in cluster.deleted)]
     for event in sorted(known, key=lambda e: e.place):
         once.setdefault((event.ms, event.type), event)
@@ -200,13 +226,19 @@ def _cycles(cluster: Cluster) -> Iterator[list[Event]]:
         yield cycle
 
 
-def _on(cycle: Sequence[Event]) -> list[bool]:
+def _on(cluster: Cluster, cycle: Sequence[Event]) -> list[bool]:
     """Whether the cluster is on from each event of a cycle."""
+    if cluster.before is not None and cycle[0].ms == cluster.before.start:
+        return _switched(cycle, on=cluster.before.running)
     first = next((e.type for e in cycle if e.type in SWITCHES_ON | SWITCHES_OFF), None)
     if first is None or first in SWITCHES_ON:
         on = any(e.type in _RUNNING for e in cycle)
     else:
         on = cycle[0].type not in SWITCHES_OFF
+    return _switched(cycle, on=on)
+
+
+def _switched(cycle: Sequence[Event], *, on: bool) -> list[bool]:
     found = []
     for event in cycle:
         on = event.type in SWITCHES_ON or (on and event.type not in SWITCHES_OFF)
@@ -217,7 +249,7 @@ def _on(cycle: Sequence[Event]) -> list[bool]:
 def _closed(cluster: Cluster, cycles: Sequence[list[Event]]) -> Iterator[list[Event]]:
     """Cycles, with an imputed end where a cluster that is on has none."""
     for at, cycle in enumerate(cycles):
-        on = _on(cycle)
+        on = _on(cluster, cycle)
         if not on[-1]:
             yield list(_ended_before_deletion(cluster, cycle, on))
             continue
@@ -238,12 +270,12 @@ def _ended_before_deletion(cluster: Cluster, cycle: Sequence[Event], on: Sequenc
 
 def _stop(cluster: Cluster, cycle: Sequence[Event], following: int | None) -> int | None:
     """When a cluster ended that was on at the end of a cycle; None: it did not."""
-    begun, last = cycle[0].ms, cycle[-1].ms
+    last = cycle[-1].ms
     horizon = cluster.loaded_until if following is None else following
     if (said := min((ms for ms in cluster.ended if last < ms < horizon), default=None)) is not None:
         return said
     spec = cluster.spec(last)
-    runs = [r for r in cluster.runs if (following is None or r.start < following) and (r.end is None or r.end >= begun)]
+    runs = [r for r in cluster.runs if following is None or r.start < following]
     alive = max([last + 1, *(horizon if r.end is None else min(r.end, horizon) for r in runs)])
     if following is not None:
         idle = 0 if spec.automated else (spec.autotermination_minutes or 0) * 60_000
@@ -252,9 +284,12 @@ def _stop(cluster: Cluster, cycle: Sequence[Event], following: int | None) -> in
         return alive + idle if alive + idle < following else None
     if any(r.end is None for r in runs):
         return None
-    if spec.automated and cluster.runs:
+    if spec.automated and (cluster.runs or cluster.was_used):
         return alive if alive + _SILENCE_MS <= horizon else None
     return last + cluster.longest_ms if max(alive, last + cluster.longest_ms) < horizon else None
 
 
-__all__ = ["Cluster", "Event", "Run", "Spec", "State", "states"]
+STANDS_ON, STANDS_OFF = tuple(sorted(_RUNNING | SWITCHES_ON)), (TERMINATING, DELETED)
+"""Types of events from which on it is certain that a cluster is on, if it is, and that it is off."""
+
+__all__ = ["STANDS_OFF", "STANDS_ON", "Before", "Cluster", "Event", "Run", "Spec", "State", "states"]

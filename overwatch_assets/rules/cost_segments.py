@@ -13,16 +13,16 @@ what no run used are the cluster's cost, days are the state's.
 """
 
 from bisect import bisect_right
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, fields
-from decimal import Decimal
+from fractions import Fraction
 from itertools import pairwise
 from typing import Any
 
 UNIT = 10**12
 """How many units a dollar, or a DBU, has."""
 HOUR_MS = 3_600_000
-_DAY_MS = 86_400_000
+DAY_MS = 86_400_000
 
 PRICED = "priced"
 
@@ -157,34 +157,115 @@ class Prices:
 
 
 def segments(
-    states: Iterable[Stretch], definitions: Iterable[Definition], occupants: Iterable[Occupant], prices: Prices
+    states: Iterable[Stretch],
+    definitions: Iterable[Definition],
+    occupants: Iterable[Occupant],
+    prices: Prices,
+    days: Collection[int] | None = None,
 ) -> Iterator[Segment]:
-    """The segments of one cluster, in order. States of no length have none."""
+    """The segments of one cluster, in order. States of no length have none.
+
+    Args:
+        states: its states.
+        definitions: what it consisted of; the first serves earlier times too.
+        occupants: its runs.
+        prices: those of its nodes and SKUs.
+        days: days since 1970 whose segments are wanted; None: all.
+    """
     ordered = sorted(definitions, key=lambda d: (d.ms, d.sequence))
     present = sorted((o for o in occupants if o.end > o.start), key=lambda o: (o.run_id, o.start))
+    tariffs = [_Tariff(prices, definition) for definition in ordered]
+    unknown = _Tariff(prices, None)
     for state in sorted(states, key=lambda s: (s.start, s.end)):
         at = bisect_right(ordered, state.start, key=lambda d: d.ms)
-        definition = ordered[max(at - 1, 0)] if ordered else None
-        there = [o for o in present if o.start < state.end and o.end > state.start]
-        used = _used(prices, definition)
-        cuts = {state.start, state.end, *range(state.start - state.start % _DAY_MS, state.end, _DAY_MS)}
-        cuts |= {ms for o in there for ms in (o.start, o.end)}
-        cuts |= {ms for price in used for ms in (price.from_ms, price.until_ms) if ms is not None}
-        for start, end in pairwise(sorted(ms for ms in cuts if state.start <= ms <= state.end)):
-            active = [o for o in there if o.start <= start < o.end]
-            yield _segment(state, start, end, definition, active, prices, bridged=bool(ordered) and at == 0)
+        tariff = tariffs[max(at - 1, 0)] if ordered else unknown
+        of_state = range(state.start // DAY_MS, -(-state.end // DAY_MS))
+        for day in of_state if days is None else sorted(d for d in days if d in of_state):
+            begin, end = max(state.start, day * DAY_MS), min(state.end, (day + 1) * DAY_MS)
+            there = [o for o in present if o.start < end and o.end > begin]
+            cuts = {begin, end, *(ms for o in there for ms in (o.start, o.end)), *tariff.cuts}
+            for a, b in pairwise(sorted(ms for ms in cuts if begin <= ms <= end)):
+                active = [o for o in there if o.start <= a < o.end]
+                yield _segment(state, a, b, tariff, active, bridged=bool(ordered) and at == 0)
 
 
-def _used(prices: Prices, definition: Definition | None) -> list[Price]:
-    if definition is None:
-        return []
-    nodes = [price_key(definition.driver_node_type), price_key(definition.node_type)]
-    sku, engine = price_key(definition.sku), price_key(definition.engine)
-    return [
-        *(price for node in nodes for price in prices.nodes.get(node, ())),
-        *prices.rates.get(sku, ()),
-        *prices.factors.get((sku, engine), ()),
-    ]
+@dataclass(frozen=True)
+class _Hourly:
+    """What a state costs by the hour while no price changes: per amount its units a millisecond; None: not known."""
+
+    rates: Mapping[str, tuple[int, int] | None]
+    missing: tuple[str, ...]
+    dbu_rate: float | None
+    photon_factor: float | None
+
+    def amounts(self, ms: int) -> Amounts:
+        """What some milliseconds come to, rounded half to even."""
+        return Amounts(
+            **{name: None if rate is None else _rounded(ms * rate[0], rate[1]) for name, rate in self.rates.items()}
+        )
+
+
+class _Tariff:
+    """The prices of a definition."""
+
+    def __init__(self, prices: Prices, definition: Definition | None) -> None:
+        self.definition = definition
+        nodes = (definition.driver_node_type, definition.node_type) if definition else (None, None)
+        self._nodes = dict(zip(("driver", "worker"), nodes, strict=True))
+        self._sku, engine = (price_key(definition.sku), price_key(definition.engine)) if definition else ("", "")
+        self._of_node = {role: prices.nodes.get(price_key(node), ()) for role, node in self._nodes.items()}
+        self._rates = prices.rates.get(self._sku, ())
+        self._factors = prices.factors.get((self._sku, engine), ())
+        used = [*(p for found in self._of_node.values() for p in found), *self._rates, *self._factors]
+        self.cuts = sorted({ms for p in used for ms in (p.from_ms, p.until_ms) if ms is not None}) if definition else []
+        self._known: dict[tuple[object, ...], _Hourly] = {}
+
+    def hourly(self, state: Stretch, at: int) -> _Hourly:
+        """What a state costs at a time."""
+        period = bisect_right(self.cuts, at)
+        key = (period, state.running, state.dbu_billable, state.current, state.target)
+        if key not in self._known:
+            self._known[key] = self._hourly(state, at)
+        return self._known[key]
+
+    def _hourly(self, state: Stretch, at: int) -> _Hourly:
+        rate = values_at(self._rates, at).get("rate")
+        factor = values_at(self._factors, at).get("factor") if self._factors else 1.0
+        if not state.running:
+            return _Hourly({}, (), rate, factor)
+        missing: dict[str, None] = {}
+
+        def known(value: float | None, what: str) -> Fraction | None:
+            if value is None:
+                missing[what] = None
+            return None if value is None else Fraction(str(value))
+
+        rates: dict[str, tuple[int, int] | None] = {}
+        single = self.definition is not None and self.definition.is_single_node
+        counts = {"driver": (1, 1), "worker": (0, 0) if single else (state.target, state.current)}
+        cores: dict[str, Fraction | None] = {}
+        for role, (aimed, there) in counts.items():
+            found = values_at(self._of_node[role], at)
+            name = f"{role} node {self._nodes[role] or 'type'}"
+            none = aimed == 0 and there == 0
+            aimed_n = known(aimed, "number of workers")
+            there_n = known(there, "number of workers")
+            price = Fraction(0) if none else known(found.get("compute"), f"price of {name}")
+            rates[f"{role}_compute_cost"] = _per_ms(price, aimed_n)
+            vcpus = Fraction(0) if none else known(found.get("vcpus"), f"cores of {name}")
+            cores[role] = None if vcpus is None or there_n is None else vcpus * there_n
+            if state.dbu_billable:
+                hourly = Fraction(0) if none else known(found.get("dbus"), f"DBUs of {name}")
+                photon = known(factor, f"Photon factor of {self._sku or 'its SKU'}")
+                paid = Fraction(0) if none else known(rate, f"rate of {self._sku or 'its SKU'}")
+                rates[f"{role}_dbus"] = _per_ms(hourly, there_n, photon)
+                rates[f"{role}_dbu_cost"] = _per_ms(hourly, there_n, photon, paid)
+        driver, worker = cores["driver"], cores["worker"]
+        rates["core_ms"] = None if driver is None or worker is None else (driver + worker).as_integer_ratio()
+        if state.dbu_billable:
+            potential = driver if single else worker
+            rates["worker_potential_core_ms"] = None if potential is None else potential.as_integer_ratio()
+        return _Hourly(rates, tuple(missing), rate, factor)
 
 
 def price_key(name: str | None) -> str:
@@ -201,84 +282,42 @@ def values_at(prices: Sequence[Price], ms: int) -> Mapping[str, Any]:
 
 
 def _segment(
-    state: Stretch,
-    start: int,
-    end: int,
-    definition: Definition | None,
-    active: Sequence[Occupant],
-    prices: Prices,
-    *,
-    bridged: bool,
+    state: Stretch, start: int, end: int, tariff: _Tariff, active: Sequence[Occupant], *, bridged: bool
 ) -> Segment:
-    missing: list[str] = []
-
-    def known(value: float | None, what: str) -> Decimal | None:
-        if value is None and what not in missing:
-            missing.append(what)
-        return None if value is None else Decimal(str(value))
-
-    sku, engine = (price_key(definition.sku), price_key(definition.engine)) if definition else ("", "")
-    rate = values_at(prices.rates.get(sku, ()), start).get("rate")
-    factor = values_at(prices.factors.get((sku, engine), ()), start).get("factor")
-    if not prices.factors.get((sku, engine)):
-        factor = 1.0
-    amounts = Amounts()
-    if state.running:
-        parts: dict[str, int | None] = {}
-        single = definition is not None and definition.is_single_node
-        counts = {"driver": (1, 1), "worker": (0, 0) if single else (state.target, state.current)}
-        cores: dict[str, Decimal | None] = {}
-        for role, (aimed, there) in counts.items():
-            node = None if definition is None else (definition.driver_node_type, definition.node_type)[role == "worker"]
-            found = values_at(prices.nodes.get(price_key(node), ()), start)
-            name = f"{role} node {node or 'type'}"
-            none = aimed == 0 and there == 0
-            aimed_n = known(aimed, "number of workers")
-            there_n = known(there, "number of workers")
-            price = Decimal(0) if none else known(found.get("compute"), f"price of {name}")
-            parts[f"{role}_compute_cost"] = _whole(price, aimed_n, ms=end - start)
-            vcpus = Decimal(0) if none else known(found.get("vcpus"), f"cores of {name}")
-            cores[role] = None if vcpus is None or there_n is None else vcpus * there_n
-            if state.dbu_billable:
-                hourly = Decimal(0) if none else known(found.get("dbus"), f"DBUs of {name}")
-                photon = known(factor, f"Photon factor of {sku or 'its SKU'}")
-                paid = Decimal(0) if none else known(rate, f"rate of {sku or 'its SKU'}")
-                parts[f"{role}_dbus"] = _whole(hourly, there_n, photon, ms=end - start)
-                parts[f"{role}_dbu_cost"] = _whole(hourly, there_n, photon, paid, ms=end - start)
-        driver, worker = cores["driver"], cores["worker"]
-        ms = end - start
-        parts["core_ms"] = None if driver is None or worker is None else int((driver + worker) * ms)
-        if state.dbu_billable:
-            potential = driver if single else worker
-            parts["worker_potential_core_ms"] = None if potential is None else int(potential * ms)
-        amounts = Amounts(**parts)
-    shares = tuple(_shares(amounts, active))
+    hourly = tariff.hourly(state, start)
+    amounts = hourly.amounts(end - start)
+    shares = tuple(_shares(amounts, active)) if active else ()
     taken = [s.amounts for s in shares if s.charged_to is None]
-    idle = amounts if not taken else _minus(amounts, taken)
-    status = "; ".join([*(f"missing {m}" for m in missing), *(["definition of a later time"] if bridged else [])])
+    missing = [f"missing {m}" for m in hourly.missing]
     return Segment(
         state=state,
         start=start,
         end=end,
-        definition=definition,
-        dbu_rate=rate,
-        photon_factor=factor,
-        cost_status=status or PRICED,
+        definition=tariff.definition,
+        dbu_rate=hourly.dbu_rate,
+        photon_factor=hourly.photon_factor,
+        cost_status="; ".join([*missing, *(["definition of a later time"] if bridged else [])]) or PRICED,
         amounts=amounts,
-        idle=idle,
+        idle=amounts if not taken else _minus(amounts, taken),
         runs=len(taken),
         shares=shares,
     )
 
 
-def _whole(*factors: Decimal | None, ms: int) -> int | None:
-    """Product of hourly amounts over some milliseconds, in units, rounded half to even."""
-    product = Decimal(UNIT) * ms
-    for factor in factors:
+def _per_ms(*hourly: Fraction | None) -> tuple[int, int] | None:
+    """Product of hourly amounts as units a millisecond, a ratio of whole numbers."""
+    product = Fraction(UNIT, HOUR_MS)
+    for factor in hourly:
         if factor is None:
             return None
         product *= factor
-    return int((product / HOUR_MS).to_integral_value())
+    return product.as_integer_ratio()
+
+
+def _rounded(numerator: int, denominator: int) -> int:
+    """A quotient, rounded half to even."""
+    whole, rest = divmod(numerator, denominator)
+    return whole + (2 * rest > denominator or (2 * rest == denominator and whole % 2 == 1))
 
 
 def _shares(amounts: Amounts, active: Sequence[Occupant]) -> Iterator[Share]:

@@ -13,11 +13,13 @@ def on_clusters(runs: DataFrame, *more: SparkColumn) -> DataFrame:
 
 
 def shares_of(spans: DataFrame, segments: DataFrame) -> DataFrame:
-    """One row for each segment and each run of the spans that has a part in it.
+    """One row for each segment and each run of the spans, or run and day, that has a part in it.
 
     Columns: those of the segment, `run_id` and `startEpochMS` of the run, its part `mine`, and `charged_to_run_id`.
     """
-    runs = spans.select(F.col("run_id").alias("_run"))
+    days = [F.col("date").alias("_date")] if "date" in spans.columns else []
+    runs = spans.select(F.col("run_id").alias("_run"), *days)
+    match = [F.col("run_id") == F.col("_run"), *([F.col("segment_date") == F.col("_date")] if days else [])]
     each = segments.withColumn("_share", F.explode("shares")).select(
         *segments.columns,
         F.col("_share.run_id").alias("run_id"),
@@ -25,4 +27,4 @@ def shares_of(spans: DataFrame, segments: DataFrame) -> DataFrame:
         F.col("_share.charged_to_run_id").alias("charged_to_run_id"),
         F.col("_share.amounts").alias("mine"),
     )
-    return each.join(runs, F.col("run_id") == F.col("_run"), "leftsemi")
+    return each.join(runs, match, "leftsemi")

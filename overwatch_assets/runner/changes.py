@@ -15,6 +15,25 @@ from overwatch_assets.storage.tables import TableStore, is_any
 
 Keys = Mapping[str, Sequence[str]]
 _FEW = 500
+FROM_EVER, FOR_EVER = -(2**60), 2**60
+"""Bounds of a time that has none, epoch ms."""
+
+
+@dataclass(frozen=True)
+class Record:
+    """One image of one changed row.
+
+    Attributes:
+        window: the load's window; of bronze the day that gained rows.
+        keys: values of entity and link columns, as text.
+        starts: start of the time that changed, epoch ms; None: not bounded.
+        ends: its end, exclusive.
+    """
+
+    window: Window
+    keys: Keys
+    starts: int | None = None
+    ends: int | None = None
 
 
 @dataclass
@@ -36,10 +55,17 @@ class Changes:
         found = self.store.arrow(self._of(table).agg(F.max("number").alias("n"))).column("n")[0].as_py()
         return int(found or 0)
 
-    def append(self, table: Table, records: Iterable[tuple[Window, Keys]]) -> None:
-        """Append the records of one write, all with the next number."""
-        distinct = {(w, tuple((k, tuple(v)) for k, v in sorted(keys.items()))) for w, keys in records}
-        if not distinct:
+    def append(self, table: Table, records: Iterable[Record]) -> None:
+        """Append the records of one write, all with the next number; those of the same keys are one."""
+        bounds: dict[tuple[Window, tuple[tuple[str, tuple[str, ...]], ...]], tuple[int, int]] = {}
+        for record in records:
+            what = (record.window, tuple((k, tuple(v)) for k, v in sorted(record.keys.items())))
+            starts, ends = bounds.get(what, (FOR_EVER, FROM_EVER))
+            bounds[what] = (
+                min(starts, FROM_EVER if record.starts is None else record.starts),
+                max(ends, FOR_EVER if record.ends is None else record.ends),
+            )
+        if not bounds:
             return
         number = self.last_number(table) + 1
         rows: list[tuple[object, ...]] = [
@@ -50,11 +76,13 @@ class Changes:
                 window.from_ms,
                 window.until_ms,
                 {name: list(values) for name, values in keys},
+                None if starts == FROM_EVER else starts,
+                None if ends == FOR_EVER else ends,
                 self.workspace_name,
                 self.now,
                 self.run_id,
             )
-            for window, keys in sorted(distinct)
+            for (window, keys), (starts, ends) in sorted(bounds.items())
         ]
         for start in range(0, len(rows), 50_000):  # one message of the client stays below its limit
             part = rows[start : start + 50_000]
@@ -73,18 +101,28 @@ class Changes:
 
     def keys(self, table: Table, window: Window, columns: Sequence[str]) -> DataFrame:
         """Distinct values of some key columns in the overlapping records, as text; lists are taken apart."""
-        return _keys(self.overlapping(table, window), columns)
+        return _keys(self.overlapping(table, window), columns).select(*columns).distinct()
+
+    def times(self, table: Table, window: Window, columns: Sequence[str]) -> DataFrame:
+        """As `keys`, with `starts` and `ends` of the time in which rows with those values changed."""
+        return (
+            _keys(self.overlapping(table, window), columns)
+            .groupBy(*columns)
+            .agg(
+                F.min(F.coalesce("starts", F.lit(FROM_EVER))).alias("starts"),
+                F.max(F.coalesce("ends", F.lit(FOR_EVER))).alias("ends"),
+            )
+        )
 
     def keys_of(self, table: Table, columns: Sequence[str]) -> DataFrame:
         """Distinct values of some key columns in all of the table's records."""
-        return _keys(self._of(table), columns)
+        return _keys(self._of(table), columns).select(*columns).distinct()
 
-    def days(self, table: Table, entities: pa.Table) -> set[dt.date]:
-        """Days on which a bronze table has rows of some entities."""
-        name = entities.column_names[-1]
-        values = [str(v) for v in entities.column(name).unique().to_pylist() if v is not None]
-        key = F.get(F.element_at(F.col("keys"), name), F.lit(0))
-        records = self._of(table).select("fromTS", "untilTS", key.alias("_key"))
+    def days(self, table: Table, entities: pa.Table, column: str, from_ms: int) -> set[dt.date]:
+        """Days, not before a time, on which a bronze table has rows of some entities, given by one of its columns."""
+        values = [str(v) for v in entities.column(column).unique().to_pylist() if v is not None]
+        key = F.get(F.element_at(F.col("keys"), column), F.lit(0))
+        records = self._of(table).where(F.col("untilTS") > from_ms).select("fromTS", "untilTS", key.alias("_key"))
         if len(values) <= _FEW:
             records = records.where(is_any(F.col("_key"), values))
         else:
@@ -95,10 +133,13 @@ class Changes:
 
 
 def _keys(records: DataFrame, columns: Sequence[str]) -> DataFrame:
-    picked = records.select(*(F.element_at(F.col("keys"), c).alias(f"_{n}") for n, c in enumerate(columns)))
+    """Records by some key columns, as text; lists are taken apart."""
+    picked = records.select(
+        "starts", "ends", *(F.element_at(F.col("keys"), c).alias(f"_{n}") for n, c in enumerate(columns))
+    )
     for n, column in enumerate(columns):
         picked = picked.withColumn(column, F.explode(f"_{n}")).drop(f"_{n}")
-    return picked.distinct()
+    return picked.select(*columns, "starts", "ends")
 
 
 def day_window(day: dt.date) -> Window:
@@ -106,4 +147,4 @@ def day_window(day: dt.date) -> Window:
     return Window(day_start_ms(day), day_start_ms(day) + DAY_MS)
 
 
-__all__ = ["Changes", "Keys", "day_of", "day_window"]
+__all__ = ["Changes", "Keys", "Record", "day_of", "day_window"]

@@ -29,6 +29,7 @@ class Load:
     Attributes:
         counts: rows inserted, updated, deleted, quarantined, and whatever else the load counted.
         inputs_read: per input the highest change record that was read.
+        inputs_until: per input how far it was loaded, where rows depend on that, epoch ms.
     """
 
     table: Table
@@ -42,6 +43,7 @@ class Load:
     progress: Progress = silent
     counts: Counter[str] = field(default_factory=Counter)
     inputs_read: dict[str, int] = field(default_factory=dict)
+    inputs_until: dict[str, int] = field(default_factory=dict)
 
     def finish(self, rows: DataFrame) -> DataFrame:
         """A transform's rows with the columns that every table has, in declared order and types."""

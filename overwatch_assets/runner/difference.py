@@ -1,6 +1,7 @@
 """Compare new rows with stored ones; record what changed, then write only that, in one MERGE."""
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
+from typing import Any
 
 import pyarrow as pa
 import pyarrow.compute as pc
@@ -8,7 +9,7 @@ from pyspark.sql import Column, DataFrame, functions as F
 
 from overwatch_assets.contract.table import Table
 from overwatch_assets.errors import StorageError
-from overwatch_assets.runner.changes import Keys, day_window
+from overwatch_assets.runner.changes import FOR_EVER, Record, day_window
 from overwatch_assets.runner.context import Load
 from overwatch_assets.runner.window import Window
 from overwatch_assets.storage.tables import TOMBSTONE
@@ -30,13 +31,39 @@ def content_of(names: Iterable[str]) -> Column:
 
 def _sided(load: Load, rows: DataFrame, side: int) -> DataFrame:
     table = load.table
-    extra = dict.fromkeys([*table.entity, *table.links, *([table.partition] if table.partition else [])])
+    extra = dict.fromkeys(
+        [*table.entity, *table.links, *([table.partition] if table.partition else []), *_times(table)]
+    )
     return rows.select(
         row_id(table).alias(_ID),
         content_of(table.compared).alias("_content"),
+        (content_of(_head(table)) if _head(table) else F.lit(side)).alias("_head"),
         F.lit(side).alias("_side"),
         *(F.col(n).alias(f"_c_{n}") for n in extra),
     )
+
+
+def _times(table: Table) -> list[str]:
+    """Columns with the bounds of a row's time."""
+    return [] if table.interval is None else [c for c in (table.interval.start, table.interval.end) if c is not None]
+
+
+def _head(table: Table) -> list[str]:
+    """Columns that say how a row's time was before its end; none: all do."""
+    if table.interval is None or not table.interval.tail:
+        return []
+    return [c for c in table.compared if c not in (*table.interval.tail, table.interval.end)]
+
+
+def starts_and_ends(table: Table) -> list[Column]:
+    """A row's time as two columns, `starts` and `ends`: what change records say of it."""
+    none = F.lit(None).cast("bigint")
+    if table.interval is None:
+        return [none.alias("starts"), none.alias("ends")]
+    start = F.col(table.interval.start).cast("bigint")
+    end = none if table.interval.end is None else F.col(table.interval.end).cast("bigint")
+    known = F.when(start.isNotNull(), end).otherwise(F.lit(FOR_EVER))  # without a start it has no time
+    return [F.coalesce(start, F.lit(FOR_EVER)).alias("starts"), known.alias("ends")]
 
 
 def compare(load: Load, new: DataFrame, stored: DataFrame) -> pa.Table:
@@ -55,6 +82,7 @@ def compare(load: Load, new: DataFrame, stored: DataFrame) -> pa.Table:
         F.sum("_side").alias("_news"),
         F.max(of(1, "_content")).alias("_new"),
         F.max(of(0, "_content")).alias("_old"),
+        F.min("_head").eqNullSafe(F.max("_head")).alias("_same_head"),
         *(F.first(of(side, c), ignorenulls=True).alias(f"{c}_{side}") for c in carried for side in (0, 1)),
     )
     changed = load.store.arrow(
@@ -68,13 +96,26 @@ def compare(load: Load, new: DataFrame, stored: DataFrame) -> pa.Table:
     return changed
 
 
-def records(load: Load, changed: pa.Table, window: Window) -> Iterable[tuple[Window, Keys]]:
+def records(load: Load, changed: pa.Table, window: Window) -> Iterable[Record]:
     """Change records of compared rows: one of the row before, one of the row after."""
     names = dict.fromkeys([*load.table.entity, *load.table.links])
     for row in changed.to_pylist():
-        for side, present in ((0, row["_old"] is not None), (1, row["_new"] is not None)):
-            if present:
-                yield window, {n: as_text(row[f"_c_{n}_{side}"]) for n in names}
+        sides = [side for side, image in ((0, "_old"), (1, "_new")) if row[image] is not None]
+        bounds = {side: _bounds(load.table, row, side) for side in sides}
+        ends = [end for _, end in bounds.values() if end is not None]
+        if (
+            len(ends) == len(sides) > 1 and row["_same_head"]
+        ):  # it grew, or shrank: what lasts until its end changed too
+            bounds = dict.fromkeys(sides, (min(ends) - 1, max(ends)))
+        for side in sides:
+            yield Record(window, {n: as_text(row[f"_c_{n}_{side}"]) for n in names}, *bounds[side])
+
+
+def _bounds(table: Table, row: Mapping[str, Any], side: int) -> tuple[int | None, int | None]:
+    if table.interval is None:
+        return None, None
+    start, end, *_ = [*(row[f"_c_{n}_{side}"] for n in _times(table)), None]
+    return (FOR_EVER, FOR_EVER) if start is None else (start, end)
 
 
 def as_text(value: object) -> tuple[str, ...]:
@@ -128,7 +169,7 @@ def write_difference(
     load.lease.check()
     if by_day:
         days = {r[f"_c_{partition}_1"] for r in rows}
-        load.changes.append(table, [(day_window(d), {}) for d in sorted(days)])
+        load.changes.append(table, [Record(day_window(d), {}) for d in sorted(days)])
     else:
         load.changes.append(table, records(load, kept, load.window))
     born = kept.filter(pc.is_valid(kept.column("_new"))).select([_ID])

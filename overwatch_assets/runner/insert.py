@@ -10,7 +10,7 @@ from pyspark.sql import DataFrame, Window as Over, functions as F, types as T
 from overwatch_assets.contract.rebuild import Insert
 from overwatch_assets.contract.registry import tables
 from overwatch_assets.contract.table import META
-from overwatch_assets.runner.changes import day_window
+from overwatch_assets.runner.changes import Record, day_window
 from overwatch_assets.runner.context import Load
 from overwatch_assets.runner.difference import as_text, content_of, row_id, write_difference
 from overwatch_assets.runner.state import QUARANTINE
@@ -126,7 +126,9 @@ def _append(load: Load, frame: DataFrame) -> None:
     load.lease.check()
     gained = found.filter(pc.is_in(found.column(_KEY), fresh.column(_KEY).combine_chunks()))
     days_and_keys = gained.group_by([partition, *about]).aggregate([]).to_pylist()
-    load.changes.append(table, [(day_window(r[partition]), {n: as_text(r[n]) for n in about}) for r in days_and_keys])
+    load.changes.append(
+        table, [Record(day_window(r[partition]), {n: as_text(r[n]) for n in about}) for r in days_and_keys]
+    )
     load.lease.check()
     store.append(table, rows)
     load.counts["inserted"] += fresh.num_rows

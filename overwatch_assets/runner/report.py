@@ -26,6 +26,7 @@ class Loaded:
     snap_ms: int
     started_ms: int
     inputs_read: Mapping[str, int] = field(default_factory=dict)
+    inputs_until: Mapping[str, int] = field(default_factory=dict)
 
     @property
     def is_effective(self) -> bool:
@@ -48,6 +49,7 @@ def read_report(store: TableStore, module_ids: Iterable[int]) -> list[Loaded]:
             F.unix_millis("Pipeline_SnapTS").alias("snap_ms"),
             "runStartTS",
             F.map_entries("inputsRead").alias("inputs"),
+            F.map_entries("inputsUntil").alias("until"),
             "reportedTS",
         )
     ).to_pylist()
@@ -61,6 +63,7 @@ def read_report(store: TableStore, module_ids: Iterable[int]) -> list[Loaded]:
             r["snap_ms"],
             r["runStartTS"] or 0,
             {e["key"]: e["value"] for e in r["inputs"] or []},
+            {e["key"]: e["value"] for e in r["until"] or []},
         )
         for r in rows
     ]

@@ -225,6 +225,7 @@ class Runner:
                     self.store.version(load.table),
                     ended_ms,
                     dict(load.inputs_read),
+                    dict(load.inputs_until),
                     self.workspace.workspace_name,
                     self.now,
                     self.run_id,

@@ -35,6 +35,9 @@ PIPELINE_REPORT = register(
             ),
             Column("reportedTS", "bigint", "When this row was written, epoch ms: the order of loads."),
             Column("inputsRead", "map<string,bigint>", "Per input the highest change record that this load read."),
+            Column(
+                "inputsUntil", "map<string,bigint>", "Per input how far it was loaded, epoch ms, where that counts."
+            ),
             *META,
         ),
         keys=("moduleID", "Overwatch_RunID", "fromTS"),
@@ -62,6 +65,8 @@ TABLE_CHANGES = register(
             Column(
                 "keys", "map<string,array<string>>", "Entity and link columns, before or after the change, as text."
             ),
+            Column("starts", "bigint", "Start of the time that changed, epoch ms; null: not bounded."),
+            Column("ends", "bigint", "Its end, exclusive; null: not bounded."),
             *META,
         ),
         keys=("table_name", "number", "fromTS", "keys"),

@@ -19,7 +19,7 @@ from pyspark.sql import Column, DataFrame, Window as Over, functions as F
 
 from overwatch_assets.bronze.spark_events_processedfiles import spark_events_processedfiles as TRACKER
 from overwatch_assets.errors import SourceError
-from overwatch_assets.runner.changes import day_window
+from overwatch_assets.runner.changes import Record, day_window
 from overwatch_assets.runner.context import Load
 from overwatch_assets.runner.insert import Reject, content_hash, insert_side, quarantine
 from overwatch_assets.runner.state import QUARANTINE
@@ -430,7 +430,7 @@ def _settle(load: Load, fresh: Column, stored: set[str]) -> set[str]:
     load.changes.append(
         table,
         [
-            (day_window(r["date"]), {"clusterId": (r["clusterId"],), "SparkContextID": (r["SparkContextID"],)})
+            Record(day_window(r["date"]), {"clusterId": (r["clusterId"],), "SparkContextID": (r["SparkContextID"],)})
             for r in grouped
             if not r["unparsed"]
         ],

@@ -1,5 +1,6 @@
 """Module 2101: what clusters cost, in pieces that add up. All money comes from here."""
 
+import datetime as dt
 from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
@@ -10,6 +11,7 @@ from overwatch_assets.bronze.instancedetails import instancedetails as NODES
 from overwatch_assets.contract import AsOf, Column, Fold, Invariant, Linked, table
 from overwatch_assets.rules.cost_segments import (
     AMOUNTS,
+    DAY_MS,
     Definition,
     Occupant,
     Price,
@@ -44,7 +46,8 @@ _UNITS = "costs in trillionths of a dollar, DBUs in trillionths, cores in core m
 _OF_STATE = (
     Column("state", "string", "State that it is a part of.", nullable=False),
     Column("unixTimeMS_state_start", "bigint", "Start of that state, epoch ms.", nullable=False),
-    Column("is_open", "boolean", "The state has not ended yet, as far as events are loaded.", nullable=False),
+    Column("state_start_date", "date", "UTC day of it.", nullable=False),
+    Column("is_open", "boolean", "The state has not ended yet, and it is its last segment so far.", nullable=False),
     Column("current_num_workers", "bigint", "Workers at the state's start: they cost DBUs."),
     Column("target_num_workers", "bigint", "Workers that the state aims at: they cost compute."),
 )
@@ -101,9 +104,9 @@ def _lost(segments: DataFrame) -> DataFrame:
 @table(
     module_id=2101,
     module_name="Silver_ClusterCostSegments",
-    rebuild=Fold(open="is_open", since="segment_start"),
-    entity=("cluster_id",),
-    links=("run_ids",),
+    rebuild=Fold(),
+    entity=("cluster_id", "segment_date"),
+    links=("run_ids", "state_start_date"),
     keys=("cluster_id", "segment_start"),
     partition="segment_date",
     z_order=("cluster_id", "segment_start"),
@@ -113,8 +116,8 @@ def _lost(segments: DataFrame) -> DataFrame:
     ),
     inputs={
         "cluster_state_detail_silver": Linked(("cluster_id",)),
-        "jobrun_silver": Linked(("clusterId",), open="is_open", since="startEpochMS"),
-        "cluster_spec_silver": Linked(("cluster_id",)),
+        "jobrun_silver": Linked(("clusterId",), open="is_open"),
+        "cluster_spec_silver": Linked(("cluster_id",), earlier="cluster_id"),
         "instancedetails": AsOf(key="node_type_key", stored="node_types_used"),
         "dbucostdetails": AsOf(key="sku", stored="skus_used"),
         "photonfactors": AsOf(key="sku", stored="skus_used"),
@@ -169,12 +172,16 @@ def cluster_cost_segments_silver(
         "rates": _asked_for(specs, F.col("sku"), dbucostdetails, "sku"),
         "factors": _asked_for(specs, F.col("sku"), photonfactors, "sku"),
     }
-    found = answered(gathered(spans, ("cluster_id",), known), _segments, _DDL)
+    clusters = spans.groupBy("cluster_id").agg(
+        F.collect_list("segment_date").alias("days"), F.first("loaded_until").alias("loaded_until")
+    )
+    found = answered(gathered(clusters, ("cluster_id",), known), _segments, _DDL)
     return found.select(
         "cluster_id", date_of(F.col("segment_start")).alias("segment_date"), *(c.name for c in _SEGMENT)
     )
 
 
+_EPOCH = dt.date(1970, 1, 1)
 _DDL = ",".join(["cluster_id:string", *(f"{c.name}:{c.type}" for c in _SEGMENT)])
 
 
@@ -212,6 +219,7 @@ def _segments(entity: Mapping[str, Any]) -> Iterator[dict[str, Any]]:
             for run in entity["runs"] or ()
         ],
         prices=prices,
+        days={(day - _EPOCH).days for day in entity["days"]},
     )
     for segment in found:
         definition = segment.definition
@@ -223,7 +231,8 @@ def _segments(entity: Mapping[str, Any]) -> Iterator[dict[str, Any]]:
             "segment_end": segment.end,
             "state": segment.state.state,
             "unixTimeMS_state_start": segment.state.start,
-            "is_open": segment.state.is_open,
+            "state_start_date": _EPOCH + dt.timedelta(segment.state.start // DAY_MS),
+            "is_open": segment.state.is_open and segment.end == segment.state.end,
             "current_num_workers": segment.state.current,
             "target_num_workers": segment.state.target,
             "driver_node_type_id": None if definition is None else definition.driver_node_type,

@@ -7,7 +7,7 @@ from typing import Any
 
 from pyspark.sql import DataFrame, functions as F, types as T
 
-from overwatch_assets.contract import AsOf, Column, Events, Fold, table
+from overwatch_assets.contract import AsOf, Column, Events, Fold, Interval, table
 from overwatch_assets.contract.types import spark_type
 from overwatch_assets.rules.api_bodies import MAP_NOTE, STRING_MAP
 from overwatch_assets.rules.cluster_kinds import (
@@ -109,6 +109,7 @@ _shape = shaper(
     entity=("cluster_id",),
     keys=("cluster_id", "timestamp", "sequence"),
     partition="date",
+    interval=Interval("timestamp"),
     inputs={
         "audit_log_bronze": Events(key=("event_cluster_id",), only={"serviceName": (_SERVICE,)}),
         "clusters_snapshot_bronze": Events(key=("cluster_id",)),

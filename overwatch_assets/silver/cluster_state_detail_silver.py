@@ -7,8 +7,8 @@ from typing import Any
 
 from pyspark.sql import DataFrame, functions as F
 
-from overwatch_assets.contract import Column, Events, Fold, Linked, table
-from overwatch_assets.rules.cluster_states import Cluster, Event, Run, Spec, states
+from overwatch_assets.contract import Column, Events, Interval, Linked, Machine, table
+from overwatch_assets.rules.cluster_states import STANDS_OFF, STANDS_ON, Before, Cluster, Event, Run, Spec, states
 from overwatch_assets.rules.per_entity import answered, gathered
 from overwatch_assets.rules.run_costs import on_clusters
 from overwatch_assets.rules.spark_time import date_of, timestamp_of
@@ -22,22 +22,57 @@ _STATES = (
 )
 
 
+_CARRIED = (
+    "unixTimeMS_state_start",
+    "state",
+    "isRunning",
+    "current_num_workers",
+    "target_num_workers",
+    "counter_reset",
+    "reset_partition",
+)
+
+
+def _stands(rows: DataFrame) -> DataFrame:
+    """States that an event said of which it is certain whether the cluster was on, the last of their millisecond."""
+    certain = F.when(F.col("isRunning"), F.col("state").isin(*STANDS_ON)).otherwise(F.col("state").isin(*STANDS_OFF))
+    return rows.where(
+        certain & ~F.col("is_imputed") & (F.col("unixTimeMS_state_end_exclusive") > F.col("unixTimeMS_state_start"))
+    )
+
+
 @table(
     module_id=2019,
     module_name="Silver_ClusterStateDetail",
-    rebuild=Fold(open="is_open", since="unixTimeMS_state_start"),
+    rebuild=Machine(open="is_open", stands=_stands, carried=_CARRIED),
+    interval=Interval(
+        "unixTimeMS_state_start",
+        "unixTimeMS_state_end_exclusive",
+        tail=(
+            "unixTimeMS_state_end",
+            "timestamp_state_end",
+            "uptime_in_state_S",
+            "uptime_in_state_H",
+            "uptime_since_restart_S",
+            "state_dates",
+            "days_in_state",
+            "is_open",
+        ),
+    ),
+    links=("state_start_date",),
     entity=("cluster_id",),
     keys=("cluster_id", "state", "unixTimeMS_state_start", "state_start_date"),
     partition="state_start_date",
     z_order=("cluster_id", "unixTimeMS_state_start"),
     inputs={
-        "cluster_events_bronze": Events(("cluster_id",)),
+        "cluster_events_bronze": Events(("cluster_id",), time="timestamp"),
         "audit_log_bronze": Events(
             ("event_cluster_id",),
             only={"serviceName": ("clusters",), "actionName": ("delete", "deleteResult", "permanentDelete")},
+            time="timestamp",
         ),
         "jobrun_silver": Linked(("clusterId",)),
-        "cluster_spec_silver": Linked(("cluster_id",)),
+        "cluster_spec_silver": Linked(("cluster_id",), earlier="cluster_id"),
     },
     columns=(
         Column("cluster_id", "string", "Cluster.", source=("cluster_events_bronze.cluster_id",), nullable=False),
@@ -123,7 +158,13 @@ def cluster_state_detail_silver(
         F.col("autotermination_minutes").cast("bigint").alias("minutes"),
         F.col("is_automated").alias("automated"),
     )
-    known = {"events": events, "ends": ends, "runs": runs, "specs": specs}
+    known = {
+        "events": events,
+        "ends": ends,
+        "runs": _not_over(spans, runs),
+        "uses": runs.select("cluster_id", F.lit(1).alias("one")).distinct(),
+        "specs": specs,
+    }
     found = answered(gathered(spans, ("cluster_id",), known), _states, _STATES)
     lasted = F.col("end") - F.col("start")
     seconds = lasted / F.lit(1000.0)
@@ -167,8 +208,10 @@ def _states(entity: dict[str, Any]) -> Iterator[dict[str, Any]]:
         ],
         ended=[ms for ms, action in ends if action != "permanentDelete"],
         deleted=[ms for ms, action in ends if action == "permanentDelete"],
+        was_used=bool(entity["uses"]),
+        before=_before(entity),
     )
-    if not cluster.events:
+    if not cluster.events and cluster.before is None:
         return  # an end alone says nothing of what it was before
     for state in states(cluster):
         label = max(state.start, state.end - 1)
@@ -192,6 +235,21 @@ def _states(entity: dict[str, Any]) -> Iterator[dict[str, Any]]:
 
 
 _EPOCH = dt.date(1970, 1, 1)
+
+
+def _not_over(spans: DataFrame, runs: DataFrame) -> DataFrame:
+    """Runs that had not ended when the state began from which a cluster's are told."""
+    since = spans.select(F.col("cluster_id").alias("_cluster"), F.col("before_unixTimeMS_state_start").alias("_since"))
+    goes_on = F.col("_since").isNull() | F.col("end").isNull() | (F.col("end") > F.col("_since"))
+    match = [F.col("cluster_id") == F.col("_cluster"), goes_on]
+    return runs.join(since, match, "leftsemi")
+
+
+def _before(entity: dict[str, Any]) -> Before | None:
+    if entity["before_unixTimeMS_state_start"] is None:
+        return None
+    start, state, running, current, target, reset, restart = (entity[f"before_{name}"] for name in _CARRIED)
+    return Before(state, start, running, current, target, reset=bool(reset), restart=restart)
 
 
 def _event(row: dict[str, Any]) -> Event:

@@ -7,7 +7,7 @@ import pyarrow as pa
 from pyspark.sql import DataFrame, functions as F, types as T
 
 from overwatch_assets.bronze.jobs_snapshot_bronze import SETTINGS
-from overwatch_assets.contract import Column, Events, Fold, table
+from overwatch_assets.contract import Column, Events, Fold, Interval, table
 from overwatch_assets.contract.types import spark_type
 from overwatch_assets.rules.api_bodies import MAP_NOTE
 from overwatch_assets.rules.audit_records import RESPONSE, parameters
@@ -130,6 +130,7 @@ _CHUNK = 1000  # rows in one batch, with the job's definition in each
     entity=("jobId",),
     keys=("timestamp", "jobId", "actionName", "requestId"),
     partition="date",
+    interval=Interval("timestamp"),
     inputs={
         "audit_log_bronze": Events(key=("event_job_id",), only={"serviceName": ("jobs",), "actionName": ACTIONS}),
         "jobs_snapshot_bronze": Events(key=("job_id",)),

@@ -2,7 +2,7 @@
 
 from pyspark.sql import Column as SparkColumn, DataFrame, Window, functions as F
 
-from overwatch_assets.contract import AsOf, Column, Events, Fold, table
+from overwatch_assets.contract import AsOf, Column, Events, Fold, Interval, table
 from overwatch_assets.rules import job_runs as runs
 from overwatch_assets.rules.api_bodies import CLUSTER_DEFINITION
 from overwatch_assets.rules.job_settings import ACTIONS
@@ -35,6 +35,7 @@ def _asked_for(name: str, doc: str) -> Column:
     keys=("runId", "startEpochMS"),
     links=("clusterId",),
     partition="startDate",
+    interval=Interval("startEpochMS", "endEpochMS"),
     z_order=("runId", "jobId"),
     inputs={
         "audit_log_bronze": (
@@ -46,8 +47,10 @@ def _asked_for(name: str, doc: str) -> Column:
                 only={"serviceName": ("jobs",), "actionName": runs.REQUESTS},
             ),
         ),
-        "job_status_silver": AsOf(key="jobId", stored="job_lookup_keys"),
-        "cluster_spec_silver": AsOf(key="cluster_id", stored="cluster_lookup_keys"),
+        "job_status_silver": AsOf(key="jobId", stored="job_lookup_keys", since="startDate", earlier="jobId"),
+        "cluster_spec_silver": AsOf(
+            key="cluster_id", stored="cluster_lookup_keys", since="startDate", earlier="cluster_name"
+        ),
     },
     columns=(
         Column("jobId", "bigint", "Job; of a run without a job the one that Databricks made for it."),

@@ -1,11 +1,22 @@
 """silver.md 9 and gold.md 4.4, with the defects that they mark mended."""
 
 import random
+from dataclasses import replace
 from itertools import pairwise
 
 import pytest
 
-from overwatch_assets.rules.cluster_states import Cluster, Event, Run, Spec, State, states
+from overwatch_assets.rules.cluster_states import (
+    STANDS_OFF,
+    STANDS_ON,
+    Before,
+    Cluster,
+    Event,
+    Run,
+    Spec,
+    State,
+    states,
+)
 
 H = 3_600_000
 M = 60_000
@@ -197,3 +208,93 @@ def test_states_abut_whatever_the_order_of_events() -> None:
         assert all(a.end == b.start for a, b in pairwise(found))
         assert all(s.end >= s.start for s in found)
         assert sum(s.is_open for s in found) <= 1
+
+
+KINDS = [
+    "CREATING",
+    "STARTING",
+    "RESTARTING",
+    "RUNNING",
+    "RESIZING",
+    "UPSIZE_COMPLETED",
+    "TERMINATING",
+    "EXPANDED_DISK",
+    "DRIVER_HEALTHY",
+    "PINNED",
+]
+
+
+def stands(state: State) -> bool:
+    """As `cluster_state_detail_silver` has it."""
+    certain = state.type in (STANDS_ON if state.running else STANDS_OFF)
+    return certain and not state.imputed and state.end > state.start
+
+
+def whole(rng: random.Random) -> Cluster:
+    """A cluster whose events, runs and definitions follow no plan."""
+    ms = [rng.randrange(6 * DAY) for _ in range(rng.randrange(1, 25))]
+    events = [
+        Event(at, rng.choice(KINDS), rng.choice((None, 1, 2)), rng.choice((None, 3)), rng.choice((None, 4)))
+        for at in ms
+    ]
+    runs = [
+        Run(start, rng.choice((None, start + rng.randrange(2 * DAY), start + rng.randrange(H))))
+        for start in (rng.randrange(6 * DAY) for _ in range(rng.randrange(4)))
+    ]
+    specs = [
+        Spec(rng.randrange(6 * DAY), n, rng.choice((None, 5, 6)), rng.choice((None, 0, 60)), rng.choice((True, False)))
+        for n in range(rng.randrange(4))
+    ]
+    times = [rng.randrange(6 * DAY) for _ in range(rng.randrange(3))]
+    deleted = [rng.randrange(6 * DAY) for _ in range(rng.randrange(20) == 0)]
+    return cluster(*events, until=6 * DAY, longest_ms=DAY, runs=runs, specs=specs, ended=times, deleted=deleted)
+
+
+def known_before(rng: random.Random, all_of_it: Cluster) -> tuple[Cluster, int]:
+    """A part of what is known of a cluster, and the earliest time of which the rest says something."""
+    parts: dict[str, list[object]] = {}
+    rest: list[int] = []
+    for name in ("events", "runs", "specs", "ended", "deleted"):
+        every = getattr(all_of_it, name)
+        late = rng.choice((0, 0.1, 0.5))
+        kept = [x for x in every if rng.random() >= late]
+        times = {id(x): x if isinstance(x, int) else x.start if isinstance(x, Run) else x.ms for x in every}
+        first = (
+            min((times[id(x)] for x in every), default=0) if name == "specs" else -1
+        )  # the first serves earlier times
+        rest += [-1 if times[id(x)] <= first else times[id(x)] for x in every if not any(x is k for k in kept)]
+        parts[name] = kept
+    until = all_of_it.loaded_until if rng.random() < 0.5 else 5 * DAY
+    part = replace(all_of_it, loaded_until=until, **parts)  # type: ignore[arg-type]
+    if found := [s.start + 1 for s in states(part) if s.is_open]:  # it ends where events are loaded to
+        rest.append(min(found))
+    return part, min(rest, default=10 * DAY)
+
+
+@pytest.mark.parametrize("seed", range(20))
+def test_going_on_from_a_state_that_stands_ends_as_all_of_it_does(seed: int) -> None:
+    rng = random.Random(seed)
+    resumed = 0
+    for _ in range(150):
+        all_of_it = whole(rng)
+        part, at = known_before(rng, all_of_it)
+        stored = states(part)
+        standing = [s for s in stored if stands(s) and s.start < at]
+        expected = states(all_of_it)
+        if not standing:
+            continue
+        resumed += 1
+        last = max(standing, key=lambda s: s.start)
+        since = replace(
+            all_of_it,
+            events=[e for e in all_of_it.events if e.ms > last.start],
+            runs=[r for r in all_of_it.runs if r.end is None or r.end > last.start],
+            ended=[ms for ms in all_of_it.ended if ms > last.start],
+            deleted=[ms for ms in all_of_it.deleted if ms > last.start],
+            was_used=bool(all_of_it.runs),
+            before=Before(last.type, last.start, last.running, last.current, last.target, last.reset, last.restart),
+        )
+        found = [s for s in stored if s.start < last.start] + states(since)
+        assert told(found) == told(expected)
+        assert found == expected
+    assert resumed > 20

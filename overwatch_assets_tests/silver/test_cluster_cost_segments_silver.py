@@ -71,8 +71,11 @@ def segments(
     runs: list[dict[str, Any]] | None = None,
     runs_until: int = T0 + 5 * DAY,
 ) -> list[Row]:
+    days = F.explode(F.sequence(*(F.to_date(F.timestamp_millis(F.lit(T0 + n * DAY))) for n in (0, 10))))
     spans = spark.createDataFrame([("c1",)], "cluster_id string").select(
-        "cluster_id", F.struct(F.lit(runs_until).alias("jobrun_silver")).alias("loaded_until")
+        "cluster_id",
+        days.alias("segment_date"),
+        F.struct(F.lit(runs_until).alias("jobrun_silver")).alias("loaded_until"),
     )
     nodes = [
         node("big.node", 0.5, 1.0, 8),

@@ -11,7 +11,7 @@ from overwatch_assets.bronze.cluster_events_bronze import cluster_events_bronze
 from overwatch_assets.silver.cluster_spec_silver import cluster_spec_silver
 from overwatch_assets.silver.cluster_state_detail_silver import cluster_state_detail_silver
 from overwatch_assets.silver.jobrun_silver import jobrun_silver
-from overwatch_assets_tests.literal_rows import rows_of
+from overwatch_assets_tests.literal_rows import from_the_first, rows_of
 
 pytestmark = pytest.mark.engine
 
@@ -36,6 +36,7 @@ def states(
         "cluster_id",
         F.struct(F.lit(until).alias("cluster_events_bronze")).alias("loaded_until"),
         F.lit(90).cast("bigint").alias("max_state_days"),
+        *from_the_first(cluster_state_detail_silver),
     )
     found = cluster_state_detail_silver(
         spans,

@@ -1,0 +1,198 @@
+"""What a transform gets: the entities to rebuild, and of each input the rows that they are made of."""
+
+import datetime as dt
+from collections.abc import Callable, Mapping, Sequence
+from functools import reduce
+
+import pyarrow as pa
+import pyarrow.compute as pc
+from pyspark.sql import Column, DataFrame, functions as F, types as T
+
+from overwatch_assets.contract.inputs import AsOf, Events, Linked
+from overwatch_assets.contract.rebuild import Machine
+from overwatch_assets.contract.table import Interval, Table
+from overwatch_assets.runner.changes import FROM_EVER
+from overwatch_assets.runner.context import Load
+from overwatch_assets.runner.touched import COUNT, Touch, only
+from overwatch_assets.runner.window import DAY_MS, day_start_ms
+from overwatch_assets.storage.tables import is_any
+
+FROM = "_from"
+"""Column of a machine's batch: start of the stored row from which the entity is rebuilt; `FROM_EVER`: there is none."""
+_FEW, _FEW_DAYS = 64, 400
+
+
+class Reader:
+    """Reads a batch's inputs, pruned to the partitions in which its entities have rows."""
+
+    def __init__(self, load: Load, touch: Touch, touched: pa.Table) -> None:
+        self.load = load
+        self.touched = touched
+        self._store = load.store
+        roles = [role for roles in load.table.inputs.values() for role in roles]
+        depends = any(isinstance(r, Linked) and r.open for r in roles) or isinstance(load.table.rebuild, Machine)
+        self._loaded_until = touch.loaded_until() if depends else None
+
+    def inputs(self, batch: pa.Table) -> list[DataFrame]:
+        """Spans, then the inputs in the contract's order."""
+        load = self.load
+        hidden = [n for n in (COUNT, FROM) if n in batch.column_names]
+        spans = self._store.spark.createDataFrame(batch.drop(hidden))
+        if self._loaded_until is not None:
+            until = F.struct(*(F.lit(ms).cast("bigint").alias(name) for name, ms in self._loaded_until.items()))
+            longest = F.lit(load.workspace.max_state_days).cast("bigint")
+            spans = spans.withColumn("loaded_until", until).withColumn("max_state_days", longest)
+        frames: dict[str, DataFrame] = {}
+        for name in load.table.inputs:
+            frames[name] = self._input(name, batch, frames)
+        return [spans, *frames.values()]
+
+    def counts(self, touched: pa.Table) -> pa.Table:
+        """Rows of the first input per entity."""
+        name, (role, *_) = next(iter(self.load.table.inputs.items()))
+        assert isinstance(role, Events | Linked)  # noqa: S101 - tells mypy
+        upstream = self.load.upstream(name)
+        rows = self._of(self._store.read(upstream), role.key, touched, upstream)
+        pairs = zip(role.key, self.load.table.entity, strict=True)
+        return self._store.arrow(
+            rows.groupBy(*(F.col(k).alias(e) for k, e in pairs)).agg(F.count(F.lit(1)).alias(COUNT))
+        )
+
+    def _input(self, name: str, batch: pa.Table, before: Mapping[str, DataFrame]) -> DataFrame:
+        load = self.load
+        upstream = load.upstream(name)
+        frame = self._store.read(upstream)
+        parts: list[DataFrame] = []
+        for role in load.table.inputs[name]:
+            if isinstance(role, Events):
+                parts.append(self._events(frame, role, batch, upstream))
+            elif isinstance(role, Linked) and len(role.key) < len(load.table.entity):
+                parts.append(self._meeting(frame, role, batch, upstream))
+            elif isinstance(role, Linked):
+                parts.append(self._of(frame, role.key, batch, upstream))
+            elif isinstance(role, AsOf) and role.uses is None:
+                parts.append(only(frame, role))
+            elif isinstance(role, AsOf):
+                served = _looked_up(load, upstream, role, parts[0] if parts else None, before)
+                parts.append(_same(served, parts[0], upstream, "leftanti") if parts else served)
+        return reduce(DataFrame.unionByName, parts)
+
+    def _events(self, frame: DataFrame, role: Events, batch: pa.Table, upstream: Table) -> DataFrame:
+        from_ms = pc.min(batch.column(FROM)).as_py() if FROM in batch.column_names else FROM_EVER
+        days = self._days(upstream, role, from_ms)
+        if days is not None:
+            frame = frame.where(is_any(F.col(upstream.partition or ""), days))
+        frame = only(frame, role)
+        if FROM not in batch.column_names or role.time is None:
+            return self._of(frame, role.key, batch, upstream)
+        return after(self.load, frame, role.key, batch, F.col(role.time) > F.col(FROM))
+
+    def _days(self, upstream: Table, role: Events, from_ms: int) -> list[dt.date] | None:
+        """The days, not before a time, on which the touched entities have events; None: not known, read all."""
+        by = next((k for k in upstream.links if k in role.key), None)
+        keys = upstream.entity if upstream.entity and set(upstream.entity) <= set(role.key) else (by,) if by else ()
+        if not keys:
+            return None
+        entities = self.touched.select([self.load.table.entity[role.key.index(keys[-1])]])
+        days = self.load.changes.days(upstream, entities.rename_columns([keys[-1]]), keys[-1], from_ms)
+        return sorted(days | set(self.load.window.days))
+
+    def _of(self, frame: DataFrame, key: Sequence[str], batch: pa.Table, upstream: Table) -> DataFrame:
+        if isinstance(upstream.schema[key[0]].dataType, T.ArrayType):
+            for column, name in list(zip(key, self.load.table.entity, strict=True))[1:]:
+                frame = frame.where(near([column], batch.select([name])))
+            return _holding(self.load, frame, upstream, key[0], pc.unique(batch.column(0)).to_pylist())
+        return of(frame, key, batch.select(list(self.load.table.entity)), self._store.spark.createDataFrame)
+
+    def _meeting(self, frame: DataFrame, role: Linked, batch: pa.Table, upstream: Table) -> DataFrame:
+        """Rows of the batch's entities that meet one of its days; all of them if they hold on until the next."""
+        assert upstream.interval is not None  # noqa: S101 - tells mypy
+        entity, day = self.load.table.entity[: len(role.key)], self.load.table.entity[-1]
+        if role.earlier is not None:
+            whole = batch.select(list(entity)).group_by(list(entity)).aggregate([])
+            return of(frame, role.key, whole, self._store.spark.createDataFrame)
+        days = batch.column(day)
+        first, last = (day_start_ms(pc.min(days).as_py()), day_start_ms(pc.max(days).as_py()) + DAY_MS)
+        around = frame.where(meets(upstream.interval, F.lit(first), F.lit(last)))
+        starts = F.unix_millis(F.col("_day").cast("timestamp"))
+        names = [*(f"_k{n}" for n in range(len(role.key))), "_day"]
+        wanted = self._store.spark.createDataFrame(batch.select([*entity, day]).rename_columns(names))
+        wanted = wanted.withColumn("_start", starts).withColumn("_end", starts + DAY_MS)
+        match = [F.col(k) == F.col(f"_k{n}") for n, k in enumerate(role.key)]
+        return around.join(wanted, [*match, meets(upstream.interval, F.col("_start"), F.col("_end"))], "leftsemi")
+
+
+def meets(interval: Interval, start: Column, end: Column) -> Column:
+    """Whether a row's time meets `[start, end)`. One without a start has no time."""
+    ends = F.lit(True) if interval.end is None else F.col(interval.end).isNull() | (F.col(interval.end) > start)
+    return (F.col(interval.start) < end) & ends
+
+
+def after(load: Load, frame: DataFrame, key: Sequence[str], batch: pa.Table, match: Column) -> DataFrame:
+    """The frame's rows of a machine's entities that stand in a relation to `FROM`."""
+    names = [*(f"_k{n}" for n in range(len(key))), FROM]
+    wanted = load.store.spark.createDataFrame(batch.select([*load.table.entity, FROM]).rename_columns(names))
+    same = [F.col(k) == F.col(f"_k{n}") for n, k in enumerate(key)]
+    return frame.where(near(key, batch.select(list(load.table.entity)))).join(wanted, [*same, match], "leftsemi")
+
+
+def of(frame: DataFrame, key: Sequence[str], entities: pa.Table, make: Callable[[pa.Table], DataFrame]) -> DataFrame:
+    """The frame's rows of some entities, whose columns are in the order of the key."""
+    rows = frame.where(near(key, entities))
+    if len(key) == 1 and entities.num_rows <= _FEW:
+        return rows
+    wanted = make(entities.rename_columns([f"_k{n}" for n in range(len(key))]))
+    return rows.join(wanted, [F.col(k) == F.col(f"_k{n}") for n, k in enumerate(key)], "leftsemi")
+
+
+def near(key: Sequence[str], entities: pa.Table) -> Column:
+    """A predicate on plain columns that all wanted rows satisfy, for the engine to skip files by."""
+    condition = F.lit(True)
+    for column, values in zip(key, entities.columns, strict=True):
+        distinct = pc.unique(values)
+        few = _FEW_DAYS if pa.types.is_date(values.type) else _FEW
+        if len(distinct) <= few:
+            condition = condition & F.col(column).isin(distinct.to_pylist())
+        elif pa.types.is_integer(values.type) or pa.types.is_date(values.type):
+            span = pc.min_max(values).as_py()
+            condition = condition & F.col(column).between(span["min"], span["max"])
+    return condition
+
+
+def _looked_up(
+    load: Load, upstream: Table, role: AsOf, own: DataFrame | None, before: Mapping[str, DataFrame]
+) -> DataFrame:
+    """Rows of all time that serve the keys which other rows ask for: the entities' own, or those of another input."""
+    assert role.uses is not None  # noqa: S101 - tells mypy
+    table, _, column = role.uses.partition(".")
+    asking, uses = (before[table], column) if table in before else (own, role.uses)
+    assert asking is not None  # noqa: S101 - a look-up follows its own rows
+    kind = asking.select(uses).schema[0].dataType
+    keys = asking.select((F.explode(uses) if isinstance(kind, T.ArrayType) else F.col(uses)).alias("k"))
+    asked = load.store.arrow(keys.where(F.col("k").isNotNull()).distinct()).column("k").to_pylist()
+    return _holding(load, only(load.store.read(upstream), role), upstream, role.key, asked)
+
+
+def _holding(load: Load, frame: DataFrame, upstream: Table, column: str, wanted: Sequence[object]) -> DataFrame:
+    """Rows in which a column is, or an array holds, one of some values."""
+    kind = upstream.schema[column].dataType
+    element = kind.elementType if isinstance(kind, T.ArrayType) else kind
+    if len(wanted) <= _FEW:
+        few = sorted(wanted, key=str)
+        if not isinstance(kind, T.ArrayType):
+            return frame.where(is_any(F.col(column), few))
+        return frame.where(F.arrays_overlap(column, F.array(*(F.lit(v) for v in few)).cast(T.ArrayType(element))))
+    values = load.store.frame([(v,) for v in wanted], T.StructType([T.StructField("_k", element)]))
+    if not isinstance(kind, T.ArrayType):
+        return frame.join(values, F.col(column) == F.col("_k"), "leftsemi")
+    found = frame.select(*upstream.keys, F.explode(column).alias("_k")).join(values, "_k", "leftsemi")
+    return _same(frame, found, upstream, "leftsemi")
+
+
+def _same(rows: DataFrame, others: DataFrame, table: Table, how: str) -> DataFrame:
+    """Choose rows that are, or are not, among others of the table, by its key: whole rows are wide to compare."""
+    keys = others.select(*(F.col(k).alias(f"_{k}") for k in table.keys))
+    return rows.join(keys, [F.col(k).eqNullSafe(F.col(f"_{k}")) for k in table.keys], how)
+
+
+__all__ = ["FROM", "Reader", "after", "near", "of"]
