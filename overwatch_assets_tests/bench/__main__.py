@@ -1,24 +1,27 @@
 """Run the benchmarks and print `docs/benchmarks.md`'s tables."""
 
+import json
 import platform
 import shutil
+import statistics
 import sys
 import tempfile
 import time
 from pathlib import Path
 
-from overwatch_assets_tests.bench import ranges
+from overwatch_assets_tests.bench import costs, ranges
 from overwatch_assets_tests.bench.logs import write_log
 from overwatch_assets_tests.bench.peers import Cost, duckdb_parse, history_server, run
 
 SMALL, RANGE = "6 MB as a whole process", "31 days of one workspace"
+COSTS = "cost chain"
 # name, applications, megabytes each
 CASES = (("100 MB", 1, 100), ("400 MB", 1, 400), ("1 GB", 1, 1000), ("40 x 10 MB", 40, 10))
 
 
 def main() -> None:
     """Measure every case, or those named on the command line, and print a table."""
-    wanted = sys.argv[1:] or [*(name for name, _, _ in CASES), SMALL, RANGE]
+    wanted = sys.argv[1:] or [*(name for name, _, _ in CASES), SMALL, RANGE, COSTS]
     _say(f"Python {platform.python_version()}, {platform.machine()}, {platform.system()}")
     rows = []
     with tempfile.TemporaryDirectory(prefix="overwatch-bench-") as folder:
@@ -35,6 +38,9 @@ def main() -> None:
             )
         if RANGE in wanted:
             _say(_range(Path(folder)))
+        if COSTS in wanted:
+            for way in ("daily", "monthly"):
+                _say(_costs(Path(folder), way))
         _say("")
         _say(
             "| logs | MB | tasks | load s | MB/s | tasks/s | CPU s | peak MB | History Server s | its CPU s | its peak MB | ratio | floor s |"
@@ -71,6 +77,20 @@ def _range(folder: Path) -> str:
         f"{RANGE}, {size:.0f} MB of logs: runner alone {alone.seconds:.1f} s, as Dagster assets {dagster.seconds:.1f} s, "
         f"ratio {dagster.seconds / alone.seconds:.2f}"
     )
+
+
+def _costs(folder: Path, way: str) -> str:
+    home = folder / f"costs-{way}"
+    records = costs.make(home)
+    result = home / "result.json"
+    cost = run([sys.executable, "-m", costs.__name__, way, str(home), str(costs.DAYS), str(result)])
+    took = json.loads(result.read_text())
+    size = f"{costs.DAYS} days, {records} audit records"
+    said = f"{COSTS}, {way}, {size}: {cost.seconds:.0f} s, longest load {max(took):.1f} s, peak {cost.peak_mb:.0f} MB"
+    if way == "monthly":
+        return said
+    early, late = (statistics.median(took[a:b]) for a, b in ((1, 11), (50, 60)))
+    return f"{said}; median of days 2-11 {early:.1f} s, of days 51-60 {late:.1f} s, ratio {late / early:.2f}"
 
 
 def _load(folder: Path, logs: list[Path]) -> Cost:

@@ -1,4 +1,4 @@
-"""The cost chain on a workspace of 1,000 clusters, 60 days and 20,000 runs: `… costs (make|daily|monthly) HOME [DAYS]`.
+"""The cost chain on a workspace of 1,000 clusters, 60 days and 20,000 runs: `… costs (daily|monthly) HOME DAYS RESULT`.
 
 Each day has the same volume, and the same number of clusters, runs and states are open at its end. 700 clusters stay:
 of these 50 never stop and the others run once a day. 5 a day are made for one run, and end with it.
@@ -8,7 +8,6 @@ import datetime as dt
 import gzip
 import json
 import os
-import statistics
 import sys
 import time
 from collections.abc import Iterable, Iterator
@@ -277,18 +276,11 @@ def load(home: Path, chunks: Iterable[tuple[int, int]], say: Any = print) -> lis
     return took
 
 
-def _main(what: str, home: Path, days: int) -> None:
-    if what == "make":
-        sys.stdout.write(f"{make(home, days)} audit records\n")
-        return
+def _main(what: str, home: Path, days: int, result: Path) -> None:
     chunks = [(n, n + 1) for n in range(days)] if what == "daily" else [(n, n + 30) for n in range(0, days, 30)]
-    say = partial(print, flush=True)
-    took = load(home, chunks, say)
-    result = {"longest": max(took), "all": sum(took)}
-    if what == "daily" and days == DAYS:
-        result |= {"early": statistics.median(took[1:11]), "late": statistics.median(took[50:60])}
-    say(json.dumps(result))
+    took = load(home, chunks, partial(print, flush=True))
+    result.write_text(json.dumps(took))
 
 
 if __name__ == "__main__":
-    _main(sys.argv[1], Path(sys.argv[2]), int(sys.argv[3]) if len(sys.argv) > 3 else DAYS)
+    _main(sys.argv[1], Path(sys.argv[2]), int(sys.argv[3]), Path(sys.argv[4]))
