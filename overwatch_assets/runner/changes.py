@@ -11,10 +11,10 @@ from pyspark.sql import DataFrame, functions as F, types as T
 from overwatch_assets.contract.table import Table
 from overwatch_assets.runner.state import TABLE_CHANGES
 from overwatch_assets.runner.window import DAY_MS, Window, day_of, day_start_ms
-from overwatch_assets.storage.tables import TableStore, is_any
+from overwatch_assets.storage.tables import TableStore
 
 Keys = Mapping[str, Sequence[str]]
-_FEW = 500
+SINCE = "_since"
 FROM_EVER, FOR_EVER = -(2**60), 2**60
 """Bounds of a time that has none, epoch ms."""
 
@@ -118,17 +118,24 @@ class Changes:
         """Distinct values of some key columns in all of the table's records."""
         return _keys(self._of(table), columns).select(*columns).distinct()
 
-    def days(self, table: Table, entities: pa.Table, column: str, from_ms: int) -> set[dt.date]:
-        """Days, not before a time, on which a bronze table has rows of some entities, given by one of its columns."""
-        values = [str(v) for v in entities.column(column).unique().to_pylist() if v is not None]
-        key = F.get(F.element_at(F.col("keys"), column), F.lit(0))
-        records = self._of(table).where(F.col("untilTS") > from_ms).select("fromTS", "untilTS", key.alias("_key"))
-        if len(values) <= _FEW:
-            records = records.where(is_any(F.col("_key"), values))
-        else:
-            wanted = self.store.frame([(v,) for v in values], T.StructType([T.StructField("_wanted", T.StringType())]))
-            records = records.join(wanted, F.col("_key") == F.col("_wanted"), "leftsemi")
-        found = self.store.arrow(records.select("fromTS", "untilTS").distinct()).to_pylist()
+    def days(self, table: Table, entities: pa.Table) -> set[dt.date]:
+        """Days on which a bronze table has rows of some entities.
+
+        Args:
+            table: the bronze table.
+            entities: a column with the values of one of its keys, and `SINCE`: days before that time do not count.
+        """
+        column = next(n for n in entities.column_names if n != SINCE)
+        kind = T.StructType([T.StructField("_wanted", T.StringType()), T.StructField(SINCE, T.LongType())])
+        since: dict[str, int] = {}
+        for value, ms in zip(entities.column(column).to_pylist(), entities.column(SINCE).to_pylist(), strict=True):
+            since[str(value)] = min(ms, since.get(str(value), ms))
+        key = F.get(F.element_at(F.col("keys"), column), F.lit(0)).alias("_key")
+        records = self._of(table).where(F.col("untilTS") > min(since.values(), default=0))
+        wanted = self.store.frame(list(since.items()), kind)
+        match = [F.col("_key") == F.col("_wanted"), F.col("untilTS") > F.col(SINCE)]
+        met = records.select("fromTS", "untilTS", key).join(wanted, match, "leftsemi")
+        found = self.store.arrow(met.select("fromTS", "untilTS").distinct()).to_pylist()
         return {d for r in found for d in Window(r["fromTS"], r["untilTS"]).days}
 
 

@@ -11,12 +11,14 @@ from overwatch_assets.contract.rebuild import Fold, Machine
 from overwatch_assets.runner.changes import FROM_EVER, Record
 from overwatch_assets.runner.context import Load
 from overwatch_assets.runner.difference import as_text, starts_and_ends, write_difference
-from overwatch_assets.runner.reader import FROM, Reader, after, near, of
+from overwatch_assets.runner.reader import FROM, Reader, after, narrowed, near
 from overwatch_assets.runner.touched import AT, COUNT, Touch
 from overwatch_assets.storage.tables import is_any
 
-_FEW_FRESH, _FEW_ROWS = 500, 5_000
-_KEPT_ROWS, _KEPT_BYTES = 5_000, 16 * 2**20
+_FEW_FRESH, _FEW_ROWS = 2_000, 5_000
+_KEPT_ROWS, _KEPT_BYTES = 50_000, 48 * 2**20
+_PARTS, _PER_DAY = 30_000, 10
+"""Rows of one commit of what is rebuilt in parts, about, and how many a day of something has."""
 
 
 def fold(load: Load) -> None:
@@ -35,9 +37,13 @@ def fold(load: Load) -> None:
     there = pa.concat_tables([stored, _recorded(load, own)])
     known = touched.filter(_among(touched, there)) if there.num_rows else touched.slice(0, 0)
     fresh = touched.filter(pc.invert(_among(touched, there))) if there.num_rows else touched
-    reader = Reader(load, touch, touched)
+    reader = Reader(load, touch)
     limit = load.table.rebuild.batch_rows
-    if limit is not None and pc.max(touched.column(COUNT)).as_py() == 0:
+    if load.table.days is not None:
+        known, fresh = (_by_day(part, load.table.days) for part in (known, fresh))
+    if load.table.days is not None or is_machine:
+        limit = _PARTS
+    elif limit is not None and pc.max(touched.column(COUNT)).as_py() == 0:
         counts = reader.counts(touched)
         known, fresh = (_with_counts(part, counts) for part in (known, fresh))
     if known.num_rows and 0 < fresh.num_rows <= _FEW_FRESH and pc.sum(fresh.column(COUNT)).as_py() <= _FEW_ROWS:
@@ -81,7 +87,7 @@ def _stored(load: Load, batch: pa.Table) -> Callable[[], DataFrame]:
     table, store = load.table, load.store
     if FROM not in batch.column_names:
         own = batch.select(list(table.entity))
-        return lambda: of(store.read(table), table.entity, own, store.spark.createDataFrame)
+        return lambda: narrowed(store, table, store.read(table), table.entity, own)
     assert table.interval is not None and table.partition is not None  # noqa: S101, PT018 - a machine has both
     match = F.col(table.interval.start) >= F.col(FROM)
     days = store.arrow(after(load, store.read(table), table.entity, batch, match).select(table.partition).distinct())
@@ -135,7 +141,7 @@ def _rows(load: Load, batch: pa.Table, reader: Reader) -> Callable[[], DataFrame
     def rows() -> DataFrame:
         return load.finish(table(*reader.inputs(batch)))
 
-    if table.rebuild.batch_rows is not None or batch.num_rows > _KEPT_ROWS:
+    if table.rebuild.batch_rows is not None or batch.num_rows > _FEW_ROWS:
         return rows
     try:
         data = store.arrow(rows().limit(_KEPT_ROWS + 1))
@@ -181,6 +187,13 @@ def _with_counts(rows: pa.Table, counts: pa.Table) -> pa.Table:
     joined = rows.select(names).join(counts.cast(rows.select([*names, COUNT]).schema), names, join_type="left outer")
     filled = pc.fill_null(joined.column(COUNT), 0)
     return joined.set_column(joined.column_names.index(COUNT), COUNT, filled).sort_by([(n, "ascending") for n in names])
+
+
+def _by_day(entities: pa.Table, day: str) -> pa.Table:
+    """Days of something in the order of the days, so that a batch is in few of them."""
+    counts = pa.array([_PER_DAY] * entities.num_rows, pa.int64())
+    counted = entities.set_column(entities.column_names.index(COUNT), COUNT, counts)
+    return counted.sort_by([(day, "ascending"), *((n, "ascending") for n in entities.column_names if n != day)])
 
 
 def _batches(entities: pa.Table, limit: int | None) -> Iterator[pa.Table]:

@@ -11,23 +11,22 @@ from pyspark.sql import Column, DataFrame, functions as F, types as T
 from overwatch_assets.contract.inputs import AsOf, Events, Linked
 from overwatch_assets.contract.rebuild import Machine
 from overwatch_assets.contract.table import Interval, Table
-from overwatch_assets.runner.changes import FROM_EVER
+from overwatch_assets.runner.changes import FROM_EVER, SINCE
 from overwatch_assets.runner.context import Load
 from overwatch_assets.runner.touched import COUNT, Touch, only
 from overwatch_assets.runner.window import DAY_MS, day_start_ms
-from overwatch_assets.storage.tables import is_any
+from overwatch_assets.storage.tables import TableStore, is_any
 
 FROM = "_from"
 """Column of a machine's batch: start of the stored row from which the entity is rebuilt; `FROM_EVER`: there is none."""
-_FEW, _FEW_DAYS = 64, 400
+_FEW, _FEW_DAYS, _FEW_FILES = 64, 400, 16
 
 
 class Reader:
     """Reads a batch's inputs, pruned to the partitions in which its entities have rows."""
 
-    def __init__(self, load: Load, touch: Touch, touched: pa.Table) -> None:
+    def __init__(self, load: Load, touch: Touch) -> None:
         self.load = load
-        self.touched = touched
         self._store = load.store
         roles = [role for roles in load.table.inputs.values() for role in roles]
         depends = any(isinstance(r, Linked) and r.open for r in roles) or isinstance(load.table.rebuild, Machine)
@@ -78,8 +77,7 @@ class Reader:
         return reduce(DataFrame.unionByName, parts)
 
     def _events(self, frame: DataFrame, role: Events, batch: pa.Table, upstream: Table) -> DataFrame:
-        from_ms = pc.min(batch.column(FROM)).as_py() if FROM in batch.column_names else FROM_EVER
-        days = self._days(upstream, role, from_ms)
+        days = self._days(upstream, role, batch)
         if days is not None:
             frame = frame.where(is_any(F.col(upstream.partition or ""), days))
         frame = only(frame, role)
@@ -87,14 +85,16 @@ class Reader:
             return self._of(frame, role.key, batch, upstream)
         return after(self.load, frame, role.key, batch, F.col(role.time) > F.col(FROM))
 
-    def _days(self, upstream: Table, role: Events, from_ms: int) -> list[dt.date] | None:
-        """The days, not before a time, on which the touched entities have events; None: not known, read all."""
+    def _days(self, upstream: Table, role: Events, batch: pa.Table) -> list[dt.date] | None:
+        """The days on which the entities have events of those that are read; None: not known, read all."""
         by = next((k for k in upstream.links if k in role.key), None)
         keys = upstream.entity if upstream.entity and set(upstream.entity) <= set(role.key) else (by,) if by else ()
         if not keys:
             return None
-        entities = self.touched.select([self.load.table.entity[role.key.index(keys[-1])]])
-        days = self.load.changes.days(upstream, entities.rename_columns([keys[-1]]), keys[-1], from_ms)
+        ever = pa.array([FROM_EVER] * batch.num_rows)
+        since = batch.column(FROM) if FROM in batch.column_names else ever
+        own = batch.column(self.load.table.entity[role.key.index(keys[-1])])
+        days = self.load.changes.days(upstream, pa.table({keys[-1]: own, SINCE: since}))
         return sorted(days | set(self.load.window.days))
 
     def _of(self, frame: DataFrame, key: Sequence[str], batch: pa.Table, upstream: Table) -> DataFrame:
@@ -102,7 +102,7 @@ class Reader:
             for column, name in list(zip(key, self.load.table.entity, strict=True))[1:]:
                 frame = frame.where(near([column], batch.select([name])))
             return _holding(self.load, frame, upstream, key[0], pc.unique(batch.column(0)).to_pylist())
-        return of(frame, key, batch.select(list(self.load.table.entity)), self._store.spark.createDataFrame)
+        return narrowed(self._store, upstream, frame, key, batch.select(list(self.load.table.entity)))
 
     def _meeting(self, frame: DataFrame, role: Linked, batch: pa.Table, upstream: Table) -> DataFrame:
         """Rows of the batch's entities that meet one of its days; all of them if they hold on until the next."""
@@ -120,6 +120,21 @@ class Reader:
         wanted = wanted.withColumn("_start", starts).withColumn("_end", starts + DAY_MS)
         match = [F.col(k) == F.col(f"_k{n}") for n, k in enumerate(role.key)]
         return around.join(wanted, [*match, meets(upstream.interval, F.col("_start"), F.col("_end"))], "leftsemi")
+
+
+def narrowed(store: TableStore, table: Table, frame: DataFrame, key: Sequence[str], entities: pa.Table) -> DataFrame:
+    """The frame's rows of some entities, on the days that have any.
+
+    Where there are many days, they are found first: rows are wide, and an engine reads all of a file's columns.
+    """
+    rows = of(frame, key, entities, store.spark.createDataFrame)
+    if table.partition is None or table.partition in key or store.file_count(table) <= _FEW_FILES:
+        return rows
+    keys = of(frame.select(*key, table.partition), key, entities, store.spark.createDataFrame)
+    days = store.arrow(keys.select(table.partition).distinct()).column(0).to_pylist()
+    on = is_any(F.col(table.partition), [d for d in days if d is not None])
+    some = on if None not in days else on | F.col(table.partition).isNull()
+    return of(frame.where(some), key, entities, store.spark.createDataFrame)
 
 
 def meets(interval: Interval, start: Column, end: Column) -> Column:
@@ -195,4 +210,4 @@ def _same(rows: DataFrame, others: DataFrame, table: Table, how: str) -> DataFra
     return rows.join(keys, [F.col(k).eqNullSafe(F.col(f"_{k}")) for k in table.keys], how)
 
 
-__all__ = ["FROM", "Reader", "after", "near", "of"]
+__all__ = ["FROM", "Reader", "after", "narrowed", "near"]

@@ -245,6 +245,10 @@ class TableStore:
         found = self.read(table).where(is_any(F.col(table.partition), list(counts))).groupBy(table.partition).count()
         return counts | {r[table.partition]: r["count"] for r in self.arrow(found).to_pylist()}
 
+    def file_count(self, table: Table) -> int:
+        """How many files the table has."""
+        return len(self._delta(table).file_uris()) if self.exists(table) else 0
+
     def row_count(self, table: Table) -> int:
         """How many rows of this workspace a table has."""
         return self.read(table).count() if self.exists(table) else 0
