@@ -146,7 +146,7 @@ def jobruncostpotentialfact_gold(
             .alias("cluster_type"),
         )
         .join(_costs(spans, cluster_cost_segments_silver, clusterstatefact_gold), ["run_id", "startEpochMS"], "left")
-        .join(_used(sparkjob_gold, sparktask_gold), "run_id", "left")
+        .join(_used(runs, sparkjob_gold, sparktask_gold), ["run_id", "startEpochMS"], "left")
     )
     found = lookup_when(
         found.withColumn("_at", F.col("startEpochMS")),
@@ -230,14 +230,24 @@ def _last(column: str) -> SparkColumn:
     return F.max_by(column, F.struct("segment_start", "cluster_id"))
 
 
-def _used(jobs: DataFrame, tasks: DataFrame) -> DataFrame:
-    """Time of each run's Spark tasks: each task once, however many jobs share its stage."""
-    stages = jobs.select(
-        "run_id",
-        F.col("cluster_id").alias("_cluster"),
-        F.col("spark_context_id").alias("_context"),
-        F.explode("stage_ids").alias("_stage"),
-    ).distinct()
+def _used(runs: DataFrame, jobs: DataFrame, tasks: DataFrame) -> DataFrame:
+    """Time of each run's Spark tasks: each task once, however many jobs share its stage.
+
+    A run that was started again under its id has the jobs of each of its lives apart.
+    """
+    lives = runs.select("run_id", "startEpochMS", F.col("startEpochMS").alias("_life"))
+    of_life = lookup_when(jobs, lives, ["run_id"], "unixTimeMS", "startEpochMS", columns=["_life"], look_ahead=True)
+    stages = (
+        of_life.where(F.col("_life").isNotNull())
+        .select(
+            "run_id",
+            F.col("_life").alias("startEpochMS"),
+            F.col("cluster_id").alias("_cluster"),
+            F.col("spark_context_id").alias("_context"),
+            F.explode("stage_ids").alias("_stage"),
+        )
+        .distinct()
+    )
     match = (
         (F.col("cluster_id") == F.col("_cluster"))
         & (F.col("spark_context_id") == F.col("_context"))
@@ -246,7 +256,7 @@ def _used(jobs: DataFrame, tasks: DataFrame) -> DataFrame:
     times = tasks.select("cluster_id", "spark_context_id", "stage_id", F.col("task_runtime.runTimeMS").alias("_ms"))
     return (
         stages.join(times, match, "left")
-        .groupBy("run_id")
+        .groupBy("run_id", "startEpochMS")
         .agg(
             F.sum("_ms").alias("spark_task_runtimeMS"),
             F.array_sort(F.collect_set("_context")).alias("_contexts"),

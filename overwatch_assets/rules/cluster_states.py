@@ -33,6 +33,8 @@ _WITHOUT_DBUS = frozenset(
     {CREATING, STARTING, RESTARTING, "INIT_SCRIPTS_STARTED", "INIT_SCRIPTS_FINISHED"} | SWITCHES_OFF
 )
 _RESETS = frozenset({TERMINATING, IMPUTED, DELETED, RESTARTING, "EDITED"})
+_SIZED = SWITCHES_ON | {RESTARTING, "EDITED"}
+"""Events whose `cluster_size` is the size that the cluster then has; others state its definition's."""
 _SILENCE_MS = 3_600_000
 
 
@@ -172,6 +174,7 @@ def states(cluster: Cluster) -> list[State]:
     events = [(event, on) for cycle in cycles for event, on in zip(cycle, _on(cluster, cycle), strict=True)]
     found: list[State] = []
     workers: int | None = None
+    target: int | None = None
     restart = 0
     for at, (event, on) in enumerate(events):
         before = found[-1] if found else None
@@ -179,16 +182,19 @@ def states(cluster: Cluster) -> list[State]:
         if before is None and cluster.before is not None:
             reset, restart = cluster.before.reset, cluster.before.restart
         elif event.type in SWITCHES_ON or before is None:
-            workers, restart = None, event.ms
-        if event.current is not None or event.size is not None:
-            workers = event.current if event.current is not None else event.size
+            workers, target, restart = None, None, event.ms
+        size = event.size if event.type in _SIZED else None
+        if event.current is not None or size is not None:
+            workers = event.current if event.current is not None else size
+            target = workers
         elif workers is None:
-            workers = cluster.spec(event.ms).workers
+            workers = target = cluster.spec(event.ms).workers
+        if (aimed := size if event.type == CREATING else event.target) is not None:
+            target = aimed
         last = at + 1 == len(events)
         # An end of a cluster that was made for its runs, and a deletion, are final: nothing more is waited for.
-        final = event.type == DELETED or (event.type in SWITCHES_OFF and bool(cluster.spec(event.ms).automated))
+        final = event.type == DELETED or (not on and bool(cluster.spec(event.ms).automated))
         end = events[at + 1][0].ms if not last else event.ms if final else max(cluster.loaded_until, event.ms)
-        target = event.size if event.type == CREATING else event.target
         found.append(
             State(
                 type=event.type,
@@ -198,7 +204,7 @@ def states(cluster: Cluster) -> list[State]:
                 imputed=event.imputed,
                 running=on,
                 current=workers if on else 0,
-                target=(workers if target is None else target) if on else 0,
+                target=target if on else 0,
                 reset=reset,
                 restart=restart,
                 since_restart_ms=end - restart if on and not reset else 0,

@@ -9,7 +9,8 @@ what no run used are the cluster's cost, days are the state's.
   documentation of `clusterStateFact`).
 - A price that is not known makes its part null, and what is known remains; nothing is 0 because it is unknown.
 - Each of the k runs that a segment has pays a k-th part, the odd trillionths go to the smallest run ids. A run that
-  another one started (`dbutils.notebook.run`) is paid by that one while both are on the cluster.
+  another one started (`dbutils.notebook.run`) is paid by that one while both are on the cluster, else by the one that
+  started that, if all of them were on it on the day.
 """
 
 from bisect import bisect_right
@@ -181,12 +182,14 @@ def segments(
         tariff = tariffs[max(at - 1, 0)] if ordered else unknown
         of_state = range(state.start // DAY_MS, -(-state.end // DAY_MS))
         for day in of_state if days is None else sorted(d for d in days if d in of_state):
+            of_day = [o for o in present if o.start < (day + 1) * DAY_MS and o.end > day * DAY_MS]
             begin, end = max(state.start, day * DAY_MS), min(state.end, (day + 1) * DAY_MS)
-            there = [o for o in present if o.start < end and o.end > begin]
+            there = [o for o in of_day if o.start < end and o.end > begin]
+            parents = {o.run_id: o.parent for o in of_day}
             cuts = {begin, end, *(ms for o in there for ms in (o.start, o.end)), *tariff.cuts}
             for a, b in pairwise(sorted(ms for ms in cuts if begin <= ms <= end)):
                 active = [o for o in there if o.start <= a < o.end]
-                yield _segment(state, a, b, tariff, active, bridged=bool(ordered) and at == 0)
+                yield _segment(state, a, b, tariff, active, parents, bridged=bool(ordered) and at == 0)
 
 
 @dataclass(frozen=True)
@@ -247,10 +250,10 @@ class _Tariff:
         for role, (aimed, there) in counts.items():
             found = values_at(self._of_node[role], at)
             name = f"{role} node {self._nodes[role] or 'type'}"
-            none = aimed == 0 and there == 0
+            none = there == 0
             aimed_n = known(aimed, "number of workers")
             there_n = known(there, "number of workers")
-            price = Fraction(0) if none else known(found.get("compute"), f"price of {name}")
+            price = Fraction(0) if aimed == 0 else known(found.get("compute"), f"price of {name}")
             rates[f"{role}_compute_cost"] = _per_ms(price, aimed_n)
             vcpus = Fraction(0) if none else known(found.get("vcpus"), f"cores of {name}")
             cores[role] = None if vcpus is None or there_n is None else vcpus * there_n
@@ -282,11 +285,18 @@ def values_at(prices: Sequence[Price], ms: int) -> Mapping[str, Any]:
 
 
 def _segment(
-    state: Stretch, start: int, end: int, tariff: _Tariff, active: Sequence[Occupant], *, bridged: bool
+    state: Stretch,
+    start: int,
+    end: int,
+    tariff: _Tariff,
+    active: Sequence[Occupant],
+    parents: Mapping[int, int | None],
+    *,
+    bridged: bool,
 ) -> Segment:
     hourly = tariff.hourly(state, start)
     amounts = hourly.amounts(end - start)
-    shares = tuple(_shares(amounts, active)) if active else ()
+    shares = tuple(_shares(amounts, active, parents)) if active else ()
     taken = [s.amounts for s in shares if s.charged_to is None]
     missing = [f"missing {m}" for m in hourly.missing]
     return Segment(
@@ -320,9 +330,9 @@ def _rounded(numerator: int, denominator: int) -> int:
     return whole + (2 * rest > denominator or (2 * rest == denominator and whole % 2 == 1))
 
 
-def _shares(amounts: Amounts, active: Sequence[Occupant]) -> Iterator[Share]:
-    parents = {o.run_id: o.parent for o in active}
-    payers = [_payer(o, parents) for o in active]
+def _shares(amounts: Amounts, active: Sequence[Occupant], parents: Mapping[int, int | None]) -> Iterator[Share]:
+    there = {o.run_id for o in active}
+    payers = [_payer(o, parents, there) for o in active]
     count, at = payers.count(None), 0
     for run, payer in zip(active, payers, strict=True):
         if payer is not None:
@@ -333,12 +343,12 @@ def _shares(amounts: Amounts, active: Sequence[Occupant]) -> Iterator[Share]:
         at += 1
 
 
-def _payer(run: Occupant, parents: Mapping[int, int | None]) -> int | None:
+def _payer(run: Occupant, parents: Mapping[int, int | None], there: Collection[int]) -> int | None:
     """The outermost run that is there too and started it; None: it pays itself."""
     seen, found, parent = {run.run_id}, None, run.parent
-    while parent is not None and parent in parents and parent not in seen:
+    while parent is not None and parent not in seen:
         seen.add(parent)
-        found, parent = parent, parents[parent]
+        found, parent = parent if parent in there else found, parents.get(parent)
     return found
 
 

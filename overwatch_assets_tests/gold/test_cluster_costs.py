@@ -135,6 +135,63 @@ def test_runs_and_what_none_used_are_the_cluster(two_runs: Chain) -> None:
     assert runs + day["idle_cost"] == pytest.approx(day["total_cost"], abs=1e-12)
 
 
+def test_spark_time_does_not_change_the_split(two_runs: Chain) -> None:
+    """Task time is shown beside the cost and decides nothing: the busy run pays what the waiting one does."""
+    two_runs.spark_jobs = [{"cluster_id": "c1", "spark_context_id": "s", "job_id": 1, "run_id": 2, "stage_ids": [1]}]
+    task = {"cluster_id": "c1", "spark_context_id": "s", "stage_id": 1}
+    two_runs.spark_tasks = [{**task, "task_id": n, "task_runtime": {"runTimeMS": H}} for n in range(9)]
+    a, b = two_runs.run_facts()
+    assert (a["spark_task_runtimeMS"], b["spark_task_runtimeMS"]) == (None, 9 * H)
+    assert (a["total_cost"], b["total_cost"]) == (pytest.approx(2.734375), pytest.approx(0.721875))
+
+
+def test_every_kind_of_run_pays_for_the_time_that_it_was_there(spark: SparkSession) -> None:
+    def life(run: int, start: float, end: float, kind: str = "job_cluster", **more: Any) -> dict[str, Any]:
+        return run_row(run, T0 + round(start * H), T0 + round(end * H), clusterType=kind, **more)
+
+    runs = [
+        life(1, 0, 1, jobRunId=100, taskKey="load"),  # two tasks of one job
+        life(2, 1, 2, jobRunId=100, taskKey="report"),
+        life(3, 2, 3, "existing", terminalState="Failed"),  # run again under its own id
+        life(3, 4, 5, "existing", terminalState="Succeeded", repairId=5),
+        life(6, 5, 5.5, "new", terminalState="Cancelled"),
+        life(7, 6, 7, "new", idempotency_token="t", run_name="submitted"),
+        life(8, 6.25, 6.75, "existing", parentRunId=7),  # dbutils.notebook.run
+        {**run_row(9, T0, None), "startEpochMS": None, "is_open": False, "terminalState": "Skipped"},
+    ]
+    chain = Chain(spark, [fixed(0, 0), event(8 * H, "TERMINATING")], [spec()], T0 + 8 * H, runs)
+    facts = chain.run_facts()
+    told = [(r["run_id"], (r["startEpochMS"] - T0) / H, r["cluster_type"], r["charged_to_run_id"]) for r in facts]
+    assert told == [
+        (1, 0, "automated", None),
+        (2, 1, "automated", None),
+        (3, 2, "interactive", None),
+        (3, 4, "interactive", None),
+        (6, 5, "automated", None),
+        (7, 6, "automated", None),
+        (8, 6.25, "interactive", 7),
+    ]
+    assert [r["total_cost"] for r in facts] == pytest.approx([1.05, 1.05, 1.05, 1.05, 0.525, 1.05, 0])
+    (day,) = chain.cluster_days()
+    assert day["idle_cost"] == pytest.approx(2.5 * 1.05)
+    assert sum(r["total_cost"] for r in facts) + day["idle_cost"] == pytest.approx(8 * 1.05)
+    assert sum(r["total_cost"] for r in chain.run_days()) == pytest.approx(5.5 * 1.05)
+
+
+def test_names_and_tags_are_those_of_the_moment(spark: SparkSession) -> None:
+    chain = Chain(
+        spark,
+        [fixed(0, 0), fixed(H, 0), event(2 * H, "TERMINATING")],
+        [spec(), spec(30 * M, cluster_name="today", custom_tags='{"team":"ops"}')],
+        T0 + 2 * H,
+        [run_row(1, T0, T0 + 10 * M, cluster_name="shared")],
+    )
+    told = [(r["cluster_name"], r["custom_tags"]) for r in chain.state_facts()]
+    assert told[:2] == [("shared", '{"team":"fin"}'), ("today", '{"team":"ops"}')]
+    (run,) = chain.run_facts()
+    assert (run["cluster_name"], run["cluster_tags"]) == ("shared", '{"team":"fin"}')
+
+
 def test_a_long_stream_is_charged_on_each_of_its_days(spark: SparkSession) -> None:
     chain = Chain(spark, [fixed(0, 0)], [spec()], T0 + 20 * DAY, [run_row(1, T0 + 12 * H, None)])
     days = chain.run_days()
@@ -215,3 +272,28 @@ def test_time_of_tasks_counts_each_task_once(spark: SparkSession) -> None:
     assert (run["spark_task_runtimeMS"], run["spark_task_runtime_H"]) == (5_400_000, 1.5)
     assert run["job_run_cluster_util"] == 0.375  # of four cores for an hour
     assert run["contexts_used"] == ["s"]
+
+
+def test_a_run_that_was_started_again_has_the_spark_time_of_each_life(spark: SparkSession) -> None:
+    chain = Chain(
+        spark,
+        [fixed(0, 1), event(4 * H, "TERMINATING")],
+        [spec()],
+        T0 + 4 * H,
+        [run_row(1, T0, T0 + H), run_row(1, T0 + 2 * H, T0 + 3 * H)],
+        spark_jobs=[
+            {
+                "cluster_id": "c1",
+                "spark_context_id": "s",
+                "job_id": 1,
+                "run_id": 1,
+                "unixTimeMS": T0 + 2 * H + M,
+                "stage_ids": [1],
+            }
+        ],
+        spark_tasks=[
+            {"cluster_id": "c1", "spark_context_id": "s", "stage_id": 1, "task_runtime": {"runTimeMS": 30 * M}}
+        ],
+    )
+    first, second = chain.run_facts()
+    assert (first["spark_task_runtimeMS"], second["spark_task_runtimeMS"]) == (None, 30 * M)

@@ -147,6 +147,13 @@ def test_a_cluster_of_a_job_whose_end_was_lost() -> None:
     assert told(real)[1:] == [("RUNNING", M, H + M, True), ("TERMINATING", H + M, H + M, False)]
 
 
+def test_a_jobs_cluster_whose_disk_reports_after_its_end_is_over_too() -> None:
+    ended = (Event(0, "CREATING"), Event(H, "TERMINATING"), Event(H + M, "EXPANDED_DISK"))
+    found = states(cluster(*ended, specs=[JOB]))
+    assert told(found)[1:] == [("TERMINATING", H, H + M, False), ("EXPANDED_DISK", H + M, H + M, False)]
+    assert not found[-1].is_open
+
+
 def test_deletion_closes_a_cluster_for_good() -> None:
     found = states(cluster(Event(0, "CREATING"), Event(M, "RUNNING"), deleted=[H]))
     assert told(found)[1:] == [("RUNNING", M, H, True), ("PERMENANT_DELETE", H, H, False)]
@@ -164,6 +171,27 @@ def test_silence_ends_a_cluster_after_the_longest_time_unless_a_run_is_open() ->
         ("TERMINATING_IMPUTED", 3 * DAY + H, 5 * DAY, False),
     ]
     assert len(states(cluster(*events, longest_ms=3 * DAY, runs=[Run(H, None)]))) == 2
+
+
+def test_a_closed_cluster_stays_closed_until_a_real_event_says_otherwise() -> None:
+    silent = (Event(0, "CREATING"), Event(H, "RUNNING"))
+    for until in (5 * DAY, 50 * DAY):
+        closed = states(cluster(*silent, longest_ms=3 * DAY, until=until))
+        assert told(closed)[1:] == [
+            ("RUNNING", H, 3 * DAY + H, True),
+            ("TERMINATING_IMPUTED", 3 * DAY + H, until, False),
+        ]
+    # It was on all the time, for it was resized.
+    alive = states(cluster(*silent, Event(49 * DAY, "RESIZING"), longest_ms=3 * DAY, until=50 * DAY))
+    assert told(alive)[1:] == [("RUNNING", H, 49 * DAY, True), ("RESIZING", 49 * DAY, 50 * DAY, True)]
+    # Deleted, it is off for good: what is still told of it changes nothing.
+    gone = states(cluster(*silent, Event(3 * H, "EDITED"), Event(4 * H, "PINNED"), deleted=[2 * H]))
+    assert told(gone)[1:] == [
+        ("RUNNING", H, 2 * H, True),
+        ("PERMENANT_DELETE", 2 * H, 3 * H, False),
+        ("EDITED", 3 * H, 4 * H, False),
+        ("PINNED", 4 * H, 10 * DAY, False),
+    ]
 
 
 def test_ends_and_starts_of_one_ms_come_in_that_order_and_doubles_once() -> None:

@@ -103,6 +103,20 @@ def test_a_state_is_cut_where_a_price_changes() -> None:
     assert [dollars([s], "driver_dbu_cost") for s in found] == [0.55, 1.1]
 
 
+def test_a_state_is_cut_where_the_photon_factor_changes() -> None:
+    factors = {("interactive", "photon"): [Price(None, H, {"factor": 2.0}), Price(H, None, {"factor": 3.0})]}
+    photon = replace(SHARED, engine="PHOTON")
+    found = list(segments([state(0, 2 * H, 0)], [photon], [], Prices(NODES, RATES, factors)))
+    assert [(s.start, s.end, s.photon_factor) for s in found] == [(0, H, 2.0), (H, 2 * H, 3.0)]
+    assert [dollars([s], "driver_dbus") for s in found] == [2.0, 3.0]
+
+
+def test_a_state_that_starts_with_a_price_meets_that_price_alone() -> None:
+    rates = {"interactive": [Price(None, DAY, {"rate": 0.55}), Price(DAY, None, {"rate": 1.1})]}
+    (found,) = segments([state(DAY, DAY + H, 0)], [SHARED], [], Prices(NODES, rates, {}))
+    assert (found.dbu_rate, dollars([found], "driver_dbu_cost")) == (1.1, 1.1)
+
+
 def test_a_state_has_the_definition_of_its_start() -> None:
     later = replace(SHARED, ms=30 * M, sku="automated")
     found = list(segments([state(0, H, 0), state(H, 2 * H, 0)], [later, SHARED], [], PRICES))
@@ -161,6 +175,15 @@ def test_a_nested_run_is_paid_once_by_the_outermost_that_is_there() -> None:
         (1, [(2, None)]),
     ]
     assert [paid(found, run) for run in (1, 2, 3, 4)] == pytest.approx([1.05 * 1.5, 1.05, 0, 1.05 * 0.5])
+
+
+def test_a_nested_run_that_outlives_its_parent_is_paid_by_the_outermost_that_is_still_there() -> None:
+    runs = [Occupant(1, 0, 2 * H), Occupant(2, 0, H, parent=1), Occupant(3, 0, 2 * H, parent=2)]
+    found = list(segments([state(0, 2 * H, 0)], [SHARED], runs, PRICES))
+    assert [(s.runs, [(x.run_id, x.charged_to) for x in s.shares]) for s in found] == [
+        (1, [(1, None), (2, 1), (3, 1)]),
+        (1, [(1, None), (3, 1)]),
+    ]
 
 
 def test_odd_units_go_to_the_smallest_run_ids() -> None:

@@ -80,11 +80,19 @@ def truth(told: Story) -> tuple[dict[int, Fraction], dict[int, Fraction], dict[t
             hour += (NODES["big"][1] + NODES["small"][1] * told.there[minute]) * factor * rate
         days[minute // DAY] += hour / 60
         here = {run: parent for run, start, end, parent in told.runs if start <= minute < end}
-        payers = [run for run, parent in here.items() if parent not in here]
+        day = minute // DAY
+        today = {run: parent for run, start, end, parent in told.runs if start < (day + 1) * DAY and end > day * DAY}
+        payers = [run for run in here if not here.keys() & set(_started_by(run, today))]
         for run in payers:
             runs[run] += hour / 60 / len(payers)
             both[run, minute // DAY] += hour / 60 / len(payers)
     return days, runs, both
+
+
+def _started_by(run: int, parents: dict[int, int | None]) -> list[int]:
+    """The runs of the day that started a run, one through the other."""
+    parent = parents.get(run)
+    return [] if parent is None else [parent, *_started_by(parent, parents)]
 
 
 @pytest.mark.parametrize("seed", range(40))
