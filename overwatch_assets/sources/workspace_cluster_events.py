@@ -9,10 +9,12 @@ from typing import Any
 from pyspark.sql import functions as F, types as T
 
 from overwatch_assets.contract.table import META, ORGANIZATION
+from overwatch_assets.rules.cluster_states import TERMINATING
 from overwatch_assets.rules.json_secrets import cut_from_text
 from overwatch_assets.rules.json_values import shaper
 from overwatch_assets.runner.context import Load
 from overwatch_assets.runner.insert import Reading
+from overwatch_assets.runner.report import loaded_until_ms, read_report
 from overwatch_assets.runner.window import DAY_MS, day_of, day_start_ms, to_ms
 from overwatch_assets.sources.registry import Reader
 from overwatch_assets.sources.workspace import (
@@ -39,10 +41,11 @@ def reader(api_factory: ApiFactory | None) -> Reader:
     """Return a reader of `workspace_cluster_events`: rows of cluster_id and body (JSON), an event each.
 
     Asked for are events from a day before the window to its end, because some come late: those of the clusters that
-    audit logs name in that time, of those that the snapshots say were up in it or still are, and of those whose events
-    an earlier load could not read, from when that load asked for them. A cluster whose first snapshot is of the window
-    is asked for all since the primordial date: loads of earlier days may not have known it. What cannot be read goes to
-    `cluster_events_errors_bronze`.
+    audit logs name in that time, of those that the snapshots say were up in it or still are, of those that were on by
+    their last known event, from there, and of those whose events an earlier load could not read, from when that load
+    asked for them. A cluster whose first snapshot is of the window is asked for all since the primordial date: loads of
+    earlier days may not have known it; one without events after the window, to where later days are loaded. What cannot
+    be read goes to `cluster_events_errors_bronze`.
 
     Args:
         api_factory: connects to the workspace; None: its API is not configured.
@@ -53,7 +56,10 @@ def reader(api_factory: ApiFactory | None) -> Reader:
 def _read(load: Load, api: WorkspaceApi) -> Reading:
     failed = _Failures(load)
     from_ms, until_ms = load.window.from_ms - DAY_MS, load.window.until_ms
-    begins = dict.fromkeys([*clusters_of_audit(load), *failed.open], from_ms) | _of_snapshots(load, failed, from_ms)
+    told = _told(load)
+    on = {c: min(from_ms, ms) for c, (ms, kind, _) in told.items() if kind != TERMINATING and not failed.is_gone(c)}
+    named = dict.fromkeys([*clusters_of_audit(load), *failed.open], from_ms)
+    begins = named | on | _of_snapshots(load, failed, from_ms)
     if not begins:
         return Reading(empty=f"no clusters: neither the audit logs nor the snapshots name any for {load.window}")
     rows: list[tuple[object, ...]] = []
@@ -61,7 +67,9 @@ def _read(load: Load, api: WorkspaceApi) -> Reading:
     errors: list[tuple[object, ...]] = []
     latest_ms = to_ms(load.now) + DAY_MS  # clocks differ, but not by more
     incomplete = 0
-    spans = (failed.span(Span(cluster_id, begin, until_ms)) for cluster_id, begin in sorted(begins.items()))
+    loaded_ms = loaded_until_ms(read_report(load.store, [_module(load)]), _module(load))
+    ends = dict.fromkeys(begins, max(until_ms, loaded_ms)) | {c: until_ms for c, (*_, later) in told.items() if later}
+    spans = (failed.span(Span(cluster_id, begin, ends[cluster_id])) for cluster_id, begin in sorted(begins.items()))
     for found in api.cluster_events(spans):
         for number, page in enumerate(found.pages, start=1):
             for event in page:
@@ -83,6 +91,24 @@ def _read(load: Load, api: WorkspaceApi) -> Reading:
         notes={"clusters asked": len(begins), "clusters not read to their end": incomplete},
         empty="" if frames else f"no events of {len(begins)} clusters",
     )
+
+
+def _module(load: Load) -> int:
+    assert load.table.module_id is not None  # noqa: S101 - tells mypy
+    return load.table.module_id
+
+
+def _told(load: Load) -> dict[str, tuple[int, str, bool]]:
+    """Per cluster the last known event before the window's end, its time and type, and whether there are later ones."""
+    until_ms = load.window.until_ms
+    before = F.when(F.col("timestamp") < until_ms, F.struct("timestamp", "type"))
+    rows = (
+        load.store.read(load.table)
+        .groupBy("cluster_id")
+        .agg(F.max(before).alias("last"), (F.max("timestamp") >= until_ms).alias("later"))
+    )
+    found = load.store.arrow(rows.where(F.col("last").isNotNull()).select("cluster_id", "last.*", "later"))
+    return {r["cluster_id"]: (r["timestamp"], r["type"], r["later"]) for r in found.to_pylist()}
 
 
 def _why_no_event(event: Any, latest_ms: int) -> str | None:
@@ -148,6 +174,10 @@ class _Failures:
         """Whether the workspace said on that day or later that there is no such cluster."""
         gone = self._gone.get(snapshot["cluster_id"])
         return gone is not None and bool(gone["snapshot_date"] >= snapshot["snapshot_date"])
+
+    def is_gone(self, cluster_id: str) -> bool:
+        """Whether the workspace ever said that there is no such cluster."""
+        return cluster_id in self._gone
 
     def recovered(self, cluster_id: str) -> list[tuple[object, ...]]:
         """Rows of a cluster's failures, now that all was read."""

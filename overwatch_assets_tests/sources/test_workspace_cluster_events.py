@@ -184,7 +184,8 @@ def test_a_cluster_is_asked_for_all_since_the_primordial_date_when_the_snapshots
 
 def test_a_refused_cluster_is_in_the_errors_and_is_asked_again_for_all_of_that_time(world: Workspace) -> None:
     world.name("c1", "c2")
-    world.tell(happened(START - 5), happened(NOON), happened(NOON, cluster_id="c2"))
+    ends = (happened(NOON, "TERMINATING"), happened(NOON, "TERMINATING", cluster_id="c2"))
+    world.tell(happened(START - 5), *ends)
     world.api.add_fault(Fault("*/clusters/events", {"cluster_id": "c1"}, status=403))
     result = world.events()
     assert (result.status, result.counts["clusters not read to their end"]) == ("SUCCESS", 1)
@@ -282,3 +283,26 @@ def test_without_the_scope_it_is_empty(spark: SparkSession, tmp_path: Path) -> N
     for table in (AUDIT, SNAPSHOT):
         world.load(table, DAY2, now=at(DAY3))
     assert world.load(EVENTS, DAY2, now=at(DAY3)).status == "EMPTY: the scope clusterEvents is excluded"
+
+
+def test_a_cluster_that_was_on_is_asked_from_its_last_event_until_it_ends(world: Workspace) -> None:
+    world.name("c1")
+    world.tell(happened(NOON), happened(START + 3 * DAY_MS, "TERMINATING"))
+    world.events()
+    day5, day6 = dt.date(2024, 5, 5), dt.date(2024, 5, 6)
+    assert world.events(day5).counts["inserted"] == 1
+    assert world.asked()[-1] == ("c1", NOON, START + 3 * DAY_MS + 13 * 3_600_000)
+    asked = len(world.asked())
+    world.events(day6)
+    assert len(world.asked()) == asked
+
+
+def test_a_cluster_that_an_older_day_names_is_asked_to_where_later_days_are_loaded(world: Workspace) -> None:
+    world.tell(happened(NOON), happened(START + 2 * DAY_MS, "TERMINATING"))
+    now = at(DAY2 + dt.timedelta(days=2), 13)
+    world.events(DAY2 + dt.timedelta(days=2), now=now)
+    assert world.asked() == []
+    world.name("c1")
+    world.events(now=now)
+    assert world.asked() == [("c1", START - DAY_MS, START + 2 * DAY_MS + 13 * 3_600_000)]
+    assert [kind for _, kind, _ in keys(world)] == ["RUNNING", "TERMINATING"]
