@@ -44,8 +44,8 @@ from overwatch_assets.rules.spark_time import date_of
 def audit_log_bronze(audit_log_files: DataFrame) -> DataFrame:
     """Every record of the audit logs, once, on the day that it happened.
 
-    One row: one distinct line. A line that is no JSON object with a service and an action is no row: the reader puts it
-    into `quarantine_bronze`.
+    One row: one distinct line. A line that is no JSON object with a service and an action, or whose time can't be, is
+    no row: the reader puts it into `quarantine_bronze`.
     """
     lines = audit_log_files.select("file", "line", "pos", "day", F.xxhash64("value").alias("lineHash"), F.col("value"))
     records = lines.mapInArrow(audit_records, RECORDS)

@@ -4,6 +4,8 @@ Documented fields and their types: `audit_log_bronze` of Overwatch 0.8. Delivere
 text, also numbers, booleans and nested objects.
 """
 
+import datetime as dt
+import re
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from typing import Any
@@ -100,6 +102,8 @@ RECORDS = ", ".join(
 )
 """DDL of what `audit_records` yields. `paramsText`: all request parameters as JSON text, ordered by name."""
 
+_EPOCH, _DAY_MS = dt.date(1970, 1, 1), 86_400_000
+
 
 @dataclass(frozen=True)
 class AuditRecord:
@@ -111,10 +115,14 @@ class AuditRecord:
     dropped: int
 
 
-def audit_record(line: str) -> AuditRecord | str:
+def audit_record(line: str, day: dt.date | None = None) -> AuditRecord | str:
     """Take a line apart, or say why it is no audit record.
 
     `requestParams`, `response` and `userIdentity` may be objects or JSON text. A number as text is a number.
+
+    Args:
+        line: the line.
+        day: that of the folder that it was delivered in; what happened more than a day after it can't be in there.
     """
     try:
         found = parsed(line)
@@ -125,13 +133,30 @@ def audit_record(line: str) -> AuditRecord | str:
     for name in ("serviceName", "actionName"):
         if not isinstance(found.get(name), str) or not found[name].strip():
             return f"no {name}"
+    at = event_time_ms({"timestamp": found.get("timestamp")})
+    if (wrong := _no_time(found.get("timestamp"), at, day)) is not None:
+        return wrong
     found, dropped = cut_secrets(found, _NO_SECRETS)
     params = object_of(found.get("requestParams"))
     fields: dict[str, Any] = _shape({**found, "requestParams": _one_spelling(params, found["actionName"])})
-    fields["timestamp"] = event_time_ms({"timestamp": found.get("timestamp")})
+    fields["timestamp"] = at
     fields |= _shape_about(_about(found, params or {}))
     params_text = None if params is None else text_of(dict(sorted(params.items())))
     return AuditRecord(fields, params_text, text_of(found) if dropped else line, dropped)
+
+
+def _no_time(stated: Any, at: int | None, day: dt.date | None) -> str | None:
+    """Why a stated time can't be; None: it can, or none is stated."""
+    if isinstance(stated, str) and re.fullmatch(r"[+-]?\d{1,30}", stated.strip()):
+        stated = int(stated)
+    ms = at if type(stated) is not int else stated
+    if ms is None:
+        return None
+    if ms <= 0:
+        return "timestamp not after 1970"
+    if day is not None and ms >= ((day - _EPOCH).days + 2) * _DAY_MS:
+        return "timestamp after the day of its folder"
+    return None
 
 
 def _about(record: dict[str, Any], params: dict[str, Any]) -> dict[str, Any]:
@@ -183,7 +208,8 @@ def _one_spelling(params: dict[str, Any] | None, action: str) -> dict[str, Any] 
 def audit_records(batches: Iterable[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
     """For `mapInArrow` over lines (file, line, pos, day, lineHash, value): yields `RECORDS`, of records only."""
     for batch in batches:
-        found = [audit_record(text) for text in batch.column("value").to_pylist()]
+        lines = zip(batch.column("value").to_pylist(), batch.column("day").to_pylist(), strict=True)
+        found = [audit_record(text, day) for text, day in lines]
         records = [record for record in found if isinstance(record, AuditRecord)]
         at = pa.array([index for index, record in enumerate(found) if isinstance(record, AuditRecord)], pa.int64())
         columns = {name: batch.column(name).take(at) for name in ("file", "line", "pos", "day", "lineHash")}

@@ -82,7 +82,7 @@ def read_audit_logs(load: Load) -> Reading:
         return Reading(rejects=rejects, empty=f"{why} under {prefix}", notes=notes)
     chunks = plan_ranges(((log, Position()) for log in logs), os.cpu_count() or 1, _FRAME_BYTES)
     for chunk in chunks:
-        rejects += _rejects(load, chunk)
+        rejects += _rejects(load, chunk, day_of)
     frames = [_frame(load, chunk, _read_lines(day_of), _LINES_DDL) for chunk in chunks]
     return Reading(frames=frames, rejects=rejects, notes={**notes, "files read": len(logs)})
 
@@ -139,19 +139,25 @@ def _read_lines(day_of: _Days) -> Callable[[Iterable[pa.RecordBatch]], Iterator[
     return read
 
 
-def _rejects(load: Load, chunk: Sequence[Range]) -> list[Reject]:
+def _rejects(load: Load, chunk: Sequence[Range], day_of: _Days) -> list[Reject]:
     """Collect what is no audit record in some files: lines, and the rest of a file where it is damaged."""
-    return [Reject(**row) for row in load.store.arrow(_frame(load, chunk, _read_rejects, _REJECTS_DDL)).to_pylist()]
+    return [
+        Reject(**row) for row in load.store.arrow(_frame(load, chunk, _read_rejects(day_of), _REJECTS_DDL)).to_pylist()
+    ]
 
 
-def _read_rejects(batches: Iterable[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
-    for lines in read_batches(batches):
-        rows = [row for line in lines.to_pylist() if (row := _rejected(line)) is not None]
-        if rows:
-            yield pa.RecordBatch.from_pylist(rows, schema=_REJECTS)
+def _read_rejects(day_of: _Days) -> Callable[[Iterable[pa.RecordBatch]], Iterator[pa.RecordBatch]]:
+    def read(batches: Iterable[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
+        for lines in read_batches(batches):
+            found = ((line, day_of[line["file"]]) for line in lines.to_pylist())
+            rows = [row for line, day in found if (row := _rejected(line, day)) is not None]
+            if rows:
+                yield pa.RecordBatch.from_pylist(rows, schema=_REJECTS)
+
+    return read
 
 
-def _rejected(line: Mapping[str, object]) -> dict[str, object] | None:
+def _rejected(line: Mapping[str, object], day: dt.date) -> dict[str, object] | None:
     """Return the row of what is no audit record, without its secrets; None for a good line and a file's good end."""
     value, bad, reason = line["value"], line["bad"], line["reason"]
     row = {
@@ -162,7 +168,7 @@ def _rejected(line: Mapping[str, object]) -> dict[str, object] | None:
         "content_bytes": None,
     }
     if isinstance(value, str):
-        record = audit_record(value)
+        record = audit_record(value, day)
         if not isinstance(record, str):
             return None
         return {**row, "reason": record, "content": cut_from_text(value)[0], "hash": content_hash(value.encode())}

@@ -1,3 +1,4 @@
+import datetime as dt
 import json
 from typing import Any
 
@@ -68,12 +69,31 @@ def test_a_delivered_record() -> None:
         ("2024-05-02T12:34:56.123Z", 1714653296123),
         (None, None),
         ("yesterday", None),
-        (-1, None),
         (True, None),
     ],
 )
 def test_times(given: Any, ms: int | None) -> None:
     assert record(timestamp=given).fields["timestamp"] == ms
+
+
+@pytest.mark.parametrize(
+    ("given", "reason"),
+    [
+        (-1, "timestamp not after 1970"),
+        ("-1714653296123", "timestamp not after 1970"),
+        (0, "timestamp not after 1970"),
+        (4102444800000, "timestamp after the day of its folder"),
+        ("2100-01-01T00:00:00.000Z", "timestamp after the day of its folder"),
+        (1714653296123000, "timestamp after the day of its folder"),
+        (1714780800000, "timestamp after the day of its folder"),
+        (1714780799999, None),
+        (None, None),
+    ],
+)
+def test_a_time_that_cannot_be(given: Any, reason: str | None) -> None:
+    """Of a folder of 2 May; clocks may differ, but by no more than a day."""
+    found = audit_record(json.dumps(CREATE | {"timestamp": given}), dt.date(2024, 5, 2))
+    assert (found if isinstance(found, str) else None) == reason
 
 
 def test_objects_may_be_text_and_texts_objects() -> None:
