@@ -1,5 +1,6 @@
 """As-of joins: a row of one frame with what another frame knew at its time."""
 
+from collections import Counter
 from collections.abc import Mapping, Sequence
 
 from pyspark.sql import Column, DataFrame, Window, functions as F, types as T
@@ -58,8 +59,8 @@ def lookup_when(
     """
     own = {f.name: f.dataType for f in left.schema.fields}
     kinds = {f.name: f.dataType for f in right.schema.fields}
-    _check(own, keys, left_time, "left")
-    _check(kinds, keys, right_time, "right")
+    _check(own, keys, left_time, "left", "lookup_when")
+    _check(kinds, keys, right_time, "right", "lookup_when")
     if found_at is not None and not by_row:
         raise ConfigurationError("found_at needs by_row: single values have no common time")
     if not (look_back or look_ahead):
@@ -128,12 +129,83 @@ def lookup_when(
     return stacked.where(F.col("_left").isNotNull()).select(*mine, *theirs_only)
 
 
-def _check(kinds: Mapping[str, T.DataType], keys: Sequence[str], time: str, side: str) -> None:
+def asof_join(
+    left: DataFrame,
+    right: DataFrame,
+    keys: Sequence[str],
+    left_time: str,
+    right_time: str,
+    *,
+    left_prefix: str = "",
+    right_prefix: str = "right_",
+    look_back: bool = True,
+    look_ahead: bool = False,
+    max_age: int | None = None,
+    max_ahead: int | None = None,
+    allow_equal: bool = True,
+    order: Sequence[str] = (),
+    by_row: bool = True,
+) -> DataFrame:
+    """Return every row of `left` once, joined to the row of `right` that held at its time.
+
+    It is `lookup_when` for people who want both sides: nothing is filled or left out. All columns of both frames are
+    there, but the keys once; those of the right one, its time among them, are null where it has no such row.
+
+    Args:
+        left: the rows to join to.
+        right: the history to look into.
+        keys: columns of both frames, of one type.
+        left_time: integer (epoch ms, say), timestamp or date.
+        right_time: of the same kind.
+        left_prefix: put before the names of the left frame's columns, but the keys.
+        right_prefix: put before those of the right one.
+        look_back: as of `lookup_when`, and so are the rest.
+        look_ahead: whether a later row counts where there is no earlier one.
+        max_age: how old an earlier row may be, in units of the time.
+        max_ahead: how far ahead a later row may be.
+        allow_equal: a right row at exactly the left row's time is an earlier one.
+        order: columns of `right` that decide among its rows of one time; the last wins.
+        by_row: False: of each column of `right`, its time too, its own nearest value that is not null, as in Overwatch.
+
+    Raises:
+        ConfigurationError: as `lookup_when`; or a key has two types, or two columns would have one name.
+    """
+    own = {f.name: f.dataType for f in left.schema.fields}
+    kinds = {f.name: f.dataType for f in right.schema.fields}
+    _check(own, keys, left_time, "left", "asof_join")
+    _check(kinds, keys, right_time, "right", "asof_join")
+    for key in keys:
+        if own[key] != kinds[key]:
+            said = f"{own[key].simpleString()} in the left frame, {kinds[key].simpleString()} in the right one"
+            raise ConfigurationError(f"asof_join: the key {key} is {said}")
+    ours = {c: c if c in keys else left_prefix + c for c in own}
+    theirs = {c: right_prefix + c for c in kinds if c not in keys}
+    names = Counter(n.lower() for n in (*ours.values(), *theirs.values()))
+    if twice := sorted(n for n, count in names.items() if count > 1):
+        raise ConfigurationError(f"asof_join: two columns would be called {', '.join(twice)}: give other prefixes")
+    return lookup_when(
+        left.select(*(F.col(f"`{c}`").alias(name) for c, name in ours.items())),
+        right.select(*keys, *(F.col(f"`{c}`").alias(name) for c, name in theirs.items())),
+        keys,
+        ours[left_time],
+        theirs[right_time],
+        columns=list(theirs.values()),
+        look_back=look_back,
+        look_ahead=look_ahead,
+        max_age=max_age,
+        max_ahead=max_ahead,
+        allow_equal=allow_equal,
+        order=[theirs.get(c, c) for c in order],
+        by_row=by_row,
+    )
+
+
+def _check(kinds: Mapping[str, T.DataType], keys: Sequence[str], time: str, side: str, who: str) -> None:
     missing = [c for c in (*keys, time) if c not in kinds]
     if missing:
-        raise ConfigurationError(f"lookup_when: the {side} frame has no column {', '.join(missing)}")
+        raise ConfigurationError(f"{who}: the {side} frame has no column {', '.join(missing)}")
     if not isinstance(kinds[time], _TIMES):
-        raise ConfigurationError(f"lookup_when: {time} is neither whole number nor timestamp nor date")
+        raise ConfigurationError(f"{who}: {time} is neither whole number nor timestamp nor date")
 
 
 def _all_known(columns: Sequence[str]) -> Column:

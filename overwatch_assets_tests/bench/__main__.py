@@ -9,19 +9,20 @@ import tempfile
 import time
 from pathlib import Path
 
-from overwatch_assets_tests.bench import costs, ranges
+from overwatch_assets_tests.bench import costs, lookups, ranges
 from overwatch_assets_tests.bench.logs import write_log
 from overwatch_assets_tests.bench.peers import Cost, duckdb_parse, history_server, run
 
 SMALL, RANGE = "6 MB as a whole process", "31 days of one workspace"
 COSTS = "cost chain"
+LOOKUPS = "1,000,000 rows as of 100,000"
 # name, applications, megabytes each
 CASES = (("100 MB", 1, 100), ("400 MB", 1, 400), ("1 GB", 1, 1000), ("40 x 10 MB", 40, 10))
 
 
 def main() -> None:
     """Measure every case, or those named on the command line, and print a table."""
-    wanted = sys.argv[1:] or [*(name for name, _, _ in CASES), SMALL, RANGE, COSTS]
+    wanted = sys.argv[1:] or [*(name for name, _, _ in CASES), SMALL, RANGE, COSTS, LOOKUPS]
     _say(f"Python {platform.python_version()}, {platform.machine()}, {platform.system()}")
     rows = []
     with tempfile.TemporaryDirectory(prefix="overwatch-bench-") as folder:
@@ -41,6 +42,9 @@ def main() -> None:
         if COSTS in wanted:
             for way in ("daily", "monthly"):
                 _say(_costs(Path(folder), way))
+        if LOOKUPS in wanted:
+            cost = run([sys.executable, "-m", lookups.__name__])
+            _say(f"{LOOKUPS}, half of one key: {cost.seconds:.1f} s, {cost.peak_mb:.0f} MB")
         _say("")
         _say(
             "| logs | MB | tasks | load s | MB/s | tasks/s | CPU s | peak MB | History Server s | its CPU s | its peak MB | ratio | floor s |"

@@ -1,10 +1,14 @@
-"""timeseries-joins.md 2: what `lookup_when` finds, worked out by hand."""
+"""timeseries-joins.md 2 and 3: what `lookup_when` and `asof_join` find, worked out by hand."""
 
+import random
+import subprocess
+import sys
 from typing import Any
 
 import pytest
 from pyspark.sql import SparkSession
 
+from overwatch_assets import asof_join
 from overwatch_assets.errors import ConfigurationError
 from overwatch_assets.rules.lookups import lookup_when
 
@@ -118,3 +122,102 @@ def test_what_is_refused(spark: SparkSession) -> None:
         lookup_when(left, right, ["k"], "t", "a")
     with pytest.raises(ConfigurationError, match="found_at needs by_row"):
         lookup_when(left, right, ["k"], "t", "at", found_at="seen")
+
+
+def joined(
+    spark: SparkSession, left: list[Any], right: list[Any] = HISTORY, **options: Any
+) -> dict[str, tuple[Any, ...]]:
+    """The right side of each left row by its id."""
+    rows = asof_join(
+        spark.createDataFrame(left, LEFT), spark.createDataFrame(right, RIGHT), ["k"], "t", "at", **options
+    )
+    assert rows.columns == ["id", "k", "t", "right_at", "right_a", "right_b"]
+    got = {row["id"]: tuple(row)[3:] for row in rows.collect()}
+    assert len(got) == len(left), "the rows of the right frame are no rows of the result, as they were in Overwatch"
+    return got
+
+
+def test_both_sides_of_an_asof_join(spark: SparkSession) -> None:
+    left = [("before", "x", 1), ("at 4", "x", 4), ("5", "x", 5), ("late", "x", 99), ("other", "z", 5)]
+    assert joined(spark, left) == {
+        "before": (None, None, None),
+        "at 4": (4, "a4", None),
+        "5": (4, "a4", None),
+        "late": (9, "a9", "b9"),
+        "other": (None, None, None),
+    }
+    assert joined(spark, [("5", "x", 5)], by_row=False) == {"5": (4, "a4", "b2")}
+
+
+def test_an_asof_join_in_both_directions_and_at_equal_times(spark: SparkSession) -> None:
+    left = [("1", "x", 1), ("4", "x", 4), ("5", "x", 5), ("10", "x", 10)]
+    two, four, nine = (2, "a2", "b2"), (4, "a4", None), (9, "a9", "b9")
+    nothing = (None, None, None)
+    assert joined(spark, left, look_ahead=True) == {"1": two, "4": four, "5": four, "10": nine}
+    forward = {"look_back": False, "look_ahead": True}
+    # By default a row of the same time is an earlier one, so that the next one is ahead.
+    assert joined(spark, left, **forward) == {"1": two, "4": nine, "5": nine, "10": nothing}
+    assert joined(spark, left, **forward, allow_equal=False) == {"1": two, "4": four, "5": nine, "10": nothing}
+    assert joined(spark, left, allow_equal=False) == {"1": nothing, "4": two, "5": four, "10": nine}
+
+
+def test_an_asof_join_reaches_as_far_as_it_may_in_time(spark: SparkSession) -> None:
+    left = [("5", "x", 5), ("7", "x", 7), ("0", "x", 0), ("-1", "x", -1)]
+    got = joined(spark, left, look_ahead=True, max_age=2, max_ahead=2)
+    assert {name: at for name, (at, *_) in got.items()} == {"5": 4, "7": 9, "0": 2, "-1": None}
+
+
+def test_null_keys_and_times_join_nothing(spark: SparkSession) -> None:
+    right = [*HISTORY, (None, 1, "no key", "n"), ("x", None, "no time", "n")]
+    got = joined(spark, [("no key", None, 5), ("no time", "x", None), ("5", "x", 5)], right)
+    assert got == {"no key": (None, None, None), "no time": (None, None, None), "5": (4, "a4", None)}
+
+
+def test_ties_of_an_asof_join_are_decided(spark: SparkSession) -> None:
+    right = [("x", 4, "a", "2"), ("x", 4, "b", "1"), ("x", 4, "a", "1")]
+    for shuffled in (right, right[::-1]):
+        assert joined(spark, [("5", "x", 5)], shuffled, order=["b"]) == {"5": (4, "a", "2")}
+        assert joined(spark, [("5", "x", 5)], shuffled, order=["a", "b"]) == {"5": (4, "b", "1")}
+        assert joined(spark, [("5", "x", 5)], shuffled) == {"5": (4, "b", "1")}
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_one_key_that_has_nearly_all_rows(spark: SparkSession, seed: int) -> None:
+    """Against a plain loop over all pairs: skew changes nothing."""
+    rng = random.Random(seed)
+
+    def key() -> str:
+        return "hot" if rng.random() < 0.9 else rng.choice("abc")
+
+    right = [(key(), at, f"a{at}", None) for at in rng.sample(range(2000), 300)]
+    left = [(str(n), key(), rng.randrange(2000)) for n in range(400)]
+    expected = {}
+    for name, of, t in left:
+        behind = max((r[1] for r in right if r[0] == of and t - 200 <= r[1] <= t), default=None)
+        ahead = min((r[1] for r in right if r[0] == of and t < r[1] <= t + 50), default=None)
+        expected[name] = behind if behind is not None else ahead
+    got = joined(spark, left, right, look_ahead=True, max_age=200, max_ahead=50)
+    assert {name: at for name, (at, *_) in got.items()} == expected
+
+
+def test_prefixes_and_what_an_asof_join_refuses(spark: SparkSession) -> None:
+    left = spark.createDataFrame([("1", "x", 5)], LEFT)
+    right = spark.createDataFrame([("x", 4, "7")], "k string, t bigint, id string")
+    rows = asof_join(left, right, ["k"], "t", "t", left_prefix="l_", right_prefix="")
+    assert rows.columns == ["l_id", "k", "l_t", "t", "id"]
+    assert [tuple(r) for r in rows.collect()] == [("1", "x", 5, 4, "7")]
+    with pytest.raises(ConfigurationError, match="two columns would be called id, t: give other prefixes"):
+        asof_join(left, right, ["k"], "t", "t", right_prefix="")
+    with pytest.raises(ConfigurationError, match="the key k is string in the left frame, bigint in the right one"):
+        asof_join(left, right.select(right.t.alias("k"), "t"), ["k"], "t", "t")
+    with pytest.raises(ConfigurationError, match="asof_join: the right frame has no column at"):
+        asof_join(left, right, ["k"], "t", "at")
+
+
+def test_importing_the_package_imports_no_pyspark() -> None:
+    code = (
+        "import sys, overwatch_assets; assert 'pyspark' not in sys.modules;"
+        "from overwatch_assets import lookup_when, asof_join; assert callable(lookup_when) and callable(asof_join);"
+        "assert not hasattr(overwatch_assets, 'nothing')"
+    )
+    subprocess.run([sys.executable, "-c", code], check=True)
