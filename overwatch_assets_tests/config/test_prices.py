@@ -124,6 +124,21 @@ def test_wrong_dates_come_with_wrong_cells(tmp_path: Path) -> None:
     ]
 
 
+def test_a_file_with_a_gap_and_one_with_an_overlap_are_refused(tmp_path: Path) -> None:
+    gap = "dbu,automated,,0.2,,2024-04-01,2024-05-01\ndbu,automated,,0.3,,2024-05-02\n"
+    overlap = "photon,automated,,,2,2024-04-01,2024-05-03\nphoton,automated,,,3,2024-05-02\n"
+    assert refused(tmp_path, gap + overlap) == [
+        (
+            "prices.csv:2: dbu automated: has a gap: the row from 2024-04-01 ends on 2024-05-01, the next one, at "
+            "prices.csv:3, begins on 2024-05-02"
+        ),
+        (
+            "prices.csv:4: photon automated: has an overlap: the row from 2024-04-01 ends on 2024-05-03, the next one, at "
+            "prices.csv:5, begins on 2024-05-02"
+        ),
+    ]
+
+
 def test_wrong_headers(tmp_path: Path) -> None:
     assert refused(tmp_path, "x\n", "table,kee,key,key,contractprice\n") == [
         "prices.csv:1: the column activeFrom is missing",

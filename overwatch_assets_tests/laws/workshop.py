@@ -255,17 +255,20 @@ def _short(columns: Sequence[str], row: Sequence[Any], others: Sequence[Sequence
     return str(shown)[:1500]
 
 
-def day_windows(days: Sequence[dt.date]) -> list[Window]:
+def day_windows(days: Sequence[dt.date], now_ms: int = NOW_MS) -> list[Window]:
     """Windows of runs of days."""
-    return list(windows_of(days, now_ms=NOW_MS, max_days=400))
+    return list(windows_of(days, now_ms=now_ms, max_days=400))
 
 
-def interleaved(rng: random.Random, days: Sequence[dt.date] = DAYS) -> Iterator[tuple[Table, Window]]:
+def interleaved(
+    rng: random.Random, days: Sequence[dt.date] = DAYS, now_ms: int = NOW_MS, wanted: Sequence[Table] | None = None
+) -> Iterator[tuple[Table, Window]]:
     """Loads of all tables, each with its own chunks of days, in a random order that eligibility allows."""
+    loaded = in_world() if wanted is None else wanted
     waiting = [
-        (table, window) for table in in_world() for chunk in partition(days, rng) for window in day_windows(chunk)
+        (table, window) for table in loaded for chunk in partition(days, rng) for window in day_windows(chunk, now_ms)
     ]
-    done: dict[str, list[Window]] = {table.name: [] for table in in_world()}
+    done: dict[str, list[Window]] = {table.name: [] for table in loaded}
     while waiting:
         ready = [
             (table, window)
