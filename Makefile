@@ -6,7 +6,7 @@ ENV := .venv/.installed
 TWO := --numprocesses 2 --dist worksteal
 
 .DEFAULT_GOAL := help
-.PHONY: help demo ui test test-fast test-deep lint fmt docs lock bench record-sample clean
+.PHONY: help demo ui test test-fast test-deep lint fmt docs lock bench accuracy record-sample clean
 
 help:  ## Show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -54,6 +54,9 @@ lock: $(ENV)  ## Resolve the dependencies again
 
 bench: $(ENV)  ## Event logs to gold, against Spark's History Server and a plain parse
 	$(BIN)/python -m overwatch_assets_tests.bench
+
+accuracy: $(ENV)  ## Write docs/accuracy.md: costs of random workspaces against the truth
+	$(BIN)/python -m overwatch_assets_tests.accuracy
 
 record-sample: $(ENV)  ## Record the sample's Spark event logs again (Linux; brings Spark 3.5, and Java 17 where there is none)
 	$(BIN)/python -m overwatch_assets.sample.record
