@@ -13,6 +13,7 @@ from pyspark.sql.types import StructType
 
 from overwatch_assets.contract.types import spark_type
 
+_ENTITIES = 64  # taken apart at a time: a row of Python is many times as large as one of Arrow
 Answer = Callable[[dict[str, Any]], Iterable[dict[str, Any]]]
 
 
@@ -37,7 +38,9 @@ def answered(entities: DataFrame, answer: Answer, ddl: str) -> DataFrame:
 
     def answers(batches: Iterable[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
         for batch in batches:
-            rows = [row for entity in batch.to_pylist() for row in answer(entity)]
-            yield pa.RecordBatch.from_pylist(rows, schema=schema)
+            for start in range(0, batch.num_rows, _ENTITIES):
+                entities = batch.slice(start, _ENTITIES).to_pylist()
+                rows = [row for entity in entities for row in answer(entity)]
+                yield pa.RecordBatch.from_pylist(rows, schema=schema)
 
     return entities.mapInArrow(answers, kind)

@@ -13,6 +13,15 @@ from overwatch_assets.runner.state import TABLE_CHANGES
 from overwatch_assets.runner.window import DAY_MS, Window, day_of, day_start_ms
 from overwatch_assets.storage.tables import TableStore
 
+_RECORD = pa.schema(
+    [
+        ("fromTS", pa.int64()),
+        ("untilTS", pa.int64()),
+        ("keys", pa.map_(pa.string(), pa.list_(pa.string()))),
+        ("starts", pa.int64()),
+        ("ends", pa.int64()),
+    ]
+)
 Keys = Mapping[str, Sequence[str]]
 SINCE = "_since"
 FROM_EVER, FOR_EVER = -(2**60), 2**60
@@ -68,25 +77,31 @@ class Changes:
         if not bounds:
             return
         number = self.last_number(table) + 1
-        rows: list[tuple[object, ...]] = [
-            (
-                self.store.organization_id,
-                table.name,
-                number,
-                window.from_ms,
-                window.until_ms,
-                {name: list(values) for name, values in keys},
-                None if starts == FROM_EVER else starts,
-                None if ends == FOR_EVER else ends,
-                self.workspace_name,
-                self.now,
-                self.run_id,
-            )
+        rows = [
+            {
+                "fromTS": window.from_ms,
+                "untilTS": window.until_ms,
+                "keys": [(name, list(values)) for name, values in keys],
+                "starts": None if starts == FROM_EVER else starts,
+                "ends": None if ends == FOR_EVER else ends,
+            }
             for (window, keys), (starts, ends) in sorted(bounds.items())
         ]
         for start in range(0, len(rows), 50_000):  # one message of the client stays below its limit
-            part = rows[start : start + 50_000]
-            self.store.append(TABLE_CHANGES, partial(self.store.frame, part, TABLE_CHANGES.schema))
+            part = pa.Table.from_pylist(rows[start : start + 50_000], schema=_RECORD)
+            self.store.append(TABLE_CHANGES, partial(self._frame, table, number, part))
+
+    def _frame(self, table: Table, number: int, records: pa.Table) -> DataFrame:
+        same = {
+            "organization_id": F.lit(self.store.organization_id),
+            "table_name": F.lit(table.name),
+            "number": F.lit(number).cast("bigint"),
+            "workspace_name": F.lit(self.workspace_name),
+            "Pipeline_SnapTS": F.timestamp_millis(F.lit(round(self.now.timestamp() * 1000))),
+            "Overwatch_RunID": F.lit(self.run_id),
+        }
+        frame = self.store.spark.createDataFrame(records)
+        return frame.select("*", *(value.alias(name) for name, value in same.items()))
 
     def overlapping(self, table: Table, window: Window) -> DataFrame:
         """The table's records whose window meets this one."""

@@ -1,6 +1,7 @@
 """Compare new rows with stored ones; record what changed, then write only that, in one MERGE."""
 
-from collections.abc import Callable, Iterable, Mapping
+import datetime as dt
+from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
 import pyarrow as pa
@@ -15,7 +16,7 @@ from overwatch_assets.runner.window import Window
 from overwatch_assets.storage.tables import TOMBSTONE
 
 _ID = "_id"
-_FEW, _LIGHT = 1_000, 16 * 2**20  # rows and bytes that one message of the client carries easily
+_FEW, _LIGHT = 20_000, 32 * 2**20  # rows and bytes that one message of the client carries easily
 
 
 def row_id(table: Table) -> Column:
@@ -88,33 +89,53 @@ def compare(load: Load, new: DataFrame, stored: DataFrame) -> pa.Table:
     changed = load.store.arrow(
         folded.where(~F.col("_new").eqNullSafe(F.col("_old")) | (F.col("_news") > 1)).drop("_content")
     )
-    twice = [
-        i for i, n in zip(changed.column(_ID).to_pylist(), changed.column("_news").to_pylist(), strict=True) if n > 1
-    ]
-    if twice:
+    twice = changed.filter(pc.greater(changed.column("_news"), 1)).column(_ID)
+    if len(twice):
         raise StorageError(f"{load.table.name}: {len(twice)} keys have several rows, {twice[0]} among them")
     return changed
 
 
 def records(load: Load, changed: pa.Table, window: Window) -> Iterable[Record]:
-    """Change records of compared rows: one of the row before, one of the row after."""
-    names = dict.fromkeys([*load.table.entity, *load.table.links])
-    for row in changed.to_pylist():
+    """Change records of compared rows: one of the row before, one of the row after; an entity's new rows have one."""
+    names = list(dict.fromkeys([*load.table.entity, *load.table.links]))
+    is_new = pc.is_null(changed.column("_old"))
+    yield from _of_new(load.table, names, changed.filter(is_new), window)
+    for row in changed.filter(pc.invert(is_new)).to_pylist():
         sides = [side for side, image in ((0, "_old"), (1, "_new")) if row[image] is not None]
-        bounds = {side: _bounds(load.table, row, side) for side in sides}
+        bounds = {side: _bounds(load.table, [row[f"_c_{n}_{side}"] for n in _times(load.table)]) for side in sides}
         ends = [end for _, end in bounds.values() if end is not None]
-        if (
-            len(ends) == len(sides) > 1 and row["_same_head"]
-        ):  # it grew, or shrank: what lasts until its end changed too
+        if len(ends) == len(sides) > 1 and row["_same_head"]:  # only its end moved, with what lasts until there
             bounds = dict.fromkeys(sides, (min(ends) - 1, max(ends)))
         for side in sides:
             yield Record(window, {n: as_text(row[f"_c_{n}_{side}"]) for n in names}, *bounds[side])
 
 
-def _bounds(table: Table, row: Mapping[str, Any], side: int) -> tuple[int | None, int | None]:
+def _of_new(table: Table, names: Sequence[str], rows: pa.Table, window: Window) -> Iterable[Record]:
+    """Records of new rows, one for each entity: all their links, and the time from the first to the last."""
+    values = [rows.column(f"_c_{n}_1").to_pylist() for n in names]
+    times = [rows.column(f"_c_{n}_1").to_pylist() for n in _times(table)]
+    entities: dict[tuple[Any, ...], list[int]] = {}
+    for at, entity in enumerate(zip(*values[: len(table.entity)], strict=True)):
+        entities.setdefault(entity, []).append(at)
+    for of_entity in entities.values():
+        bounds = [_bounds(table, [column[at] for column in times]) for at in of_entity]
+        starts, ends = ([bound[side] for bound in bounds] for side in (0, 1))
+        yield Record(
+            window,
+            {
+                name: tuple(dict.fromkeys(text for at in of_entity for text in as_text(column[at])))
+                for name, column in zip(names, values, strict=True)
+            },
+            None if None in starts else min(s for s in starts if s is not None),
+            None if None in ends else max(e for e in ends if e is not None),
+        )
+
+
+def _bounds(table: Table, times: Sequence[int | None]) -> tuple[int | None, int | None]:
+    """What a record says of a row's time, given the values of its columns."""
     if table.interval is None:
         return None, None
-    start, end, *_ = [*(row[f"_c_{n}_{side}"] for n in _times(table)), None]
+    start, end, *_ = [*times, None]
     return (FOR_EVER, FOR_EVER) if start is None else (start, end)
 
 
@@ -154,26 +175,25 @@ def write_difference(
     """
     table, store = load.table, load.store
     changed = compare(load, new(), stored())
-    rows = changed.to_pylist()
     if not update:
-        rows = [r for r in rows if r["_old"] is None]
+        changed = changed.filter(pc.is_null(changed.column("_old")))
     if not delete:
-        rows = [r for r in rows if r["_new"] is not None]
-    if not rows:
+        changed = changed.filter(pc.is_valid(changed.column("_new")))
+    if not changed.num_rows:
         return 0
-    kept = changed.filter(pc.is_in(changed.column(_ID), pa.array([r[_ID] for r in rows])))
+    had, has = pc.is_valid(changed.column("_old")), pc.is_valid(changed.column("_new"))
     partition = table.partition
-    dates = None
+    dates: set[dt.date | None] | None = None
     if partition is not None:
-        dates = {r[f"_c_{partition}_{side}"] for r in rows for side in (0, 1) if r[("_old", "_new")[side]] is not None}
+        sides = [changed.filter(there).column(f"_c_{partition}_{side}") for side, there in ((0, had), (1, has))]
+        dates = {day for side in sides for day in side.unique().to_pylist()}
     load.lease.check()
     if by_day:
-        days = {r[f"_c_{partition}_1"] for r in rows}
+        days = changed.column(f"_c_{partition}_1").unique().to_pylist()
         load.changes.append(table, [Record(day_window(d), {}) for d in sorted(days)])
     else:
-        load.changes.append(table, records(load, kept, load.window))
-    born = kept.filter(pc.is_valid(kept.column("_new"))).select([_ID])
-    dead = kept.filter(pc.is_null(kept.column("_new"))).select([_ID])
+        load.changes.append(table, records(load, changed, load.window))
+    born, dead = changed.filter(has).select([_ID]), changed.filter(pc.invert(has)).select([_ID])
 
     def difference() -> DataFrame:
         parts = []
@@ -194,8 +214,9 @@ def write_difference(
         return parts[0] if len(parts) == 1 else parts[0].unionByName(parts[1])
 
     load.lease.check()
-    store.merge(table, (lambda: _carried(load, difference())) if len(rows) <= _FEW else difference, dates=dates)
-    load.counts["inserted"] += sum(r["_old"] is None for r in rows)
-    load.counts["updated"] += sum(r["_old"] is not None and r["_new"] is not None for r in rows)
-    load.counts["deleted"] += sum(r["_new"] is None for r in rows)
-    return len(rows)
+    few = changed.num_rows <= _FEW
+    store.merge(table, (lambda: _carried(load, difference())) if few else difference, dates=dates)
+    load.counts["inserted"] += changed.num_rows - pc.sum(had).as_py()
+    load.counts["updated"] += pc.sum(pc.and_(had, has)).as_py()
+    load.counts["deleted"] += dead.num_rows
+    return int(changed.num_rows)

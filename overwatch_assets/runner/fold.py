@@ -4,19 +4,21 @@ from collections.abc import Callable, Iterator
 
 import pyarrow as pa
 import pyarrow.compute as pc
-from pyspark.sql import DataFrame, functions as F
+from pyspark.sql import DataFrame, functions as F, types as T
 from pyspark.sql.pandas.types import to_arrow_type
 
 from overwatch_assets.contract.rebuild import Fold, Machine
+from overwatch_assets.contract.table import Table
 from overwatch_assets.runner.changes import FROM_EVER, Record
 from overwatch_assets.runner.context import Load
 from overwatch_assets.runner.difference import as_text, starts_and_ends, write_difference
+from overwatch_assets.runner.kept import kept
 from overwatch_assets.runner.reader import FROM, Reader, after, narrowed, near
 from overwatch_assets.runner.touched import AT, COUNT, Touch
 from overwatch_assets.storage.tables import is_any
 
 _FEW_FRESH, _FEW_ROWS = 2_000, 5_000
-_KEPT_ROWS, _KEPT_BYTES = 50_000, 48 * 2**20
+_FEW_ENTITIES = 20_000
 _PARTS, _PER_DAY = 30_000, 10
 """Rows of one commit of what is rebuilt in parts, about, and how many a day of something has."""
 
@@ -67,7 +69,7 @@ def _append(load: Load, batch: pa.Table, reader: Reader) -> None:
     load.lease.check()
     names = dict.fromkeys([*table.entity, *table.links])
     if table.links or table.interval:
-        found = store.arrow(rows().select(*names, *starts_and_ends(table))).to_pylist()
+        found = store.arrow(_of_entities(table, rows())).to_pylist()
     else:
         found = batch.select(list(table.entity)).to_pylist()
     records = (Record(load.window, {n: as_text(r[n]) for n in names}, r.get("starts"), r.get("ends")) for r in found)
@@ -75,6 +77,18 @@ def _append(load: Load, batch: pa.Table, reader: Reader) -> None:
     load.lease.check()
     store.append(table, rows)
     load.counts["appended entities"] += batch.num_rows
+
+
+def _of_entities(table: Table, rows: DataFrame) -> DataFrame:
+    """What change records say of whole entities: all their links, and the time from their first row to their last."""
+    arrays = {n for n in table.links if isinstance(table.schema[n].dataType, T.ArrayType)}
+    picked = rows.select(*dict.fromkeys([*table.entity, *table.links]), *starts_and_ends(table))
+    lists = [F.flatten(F.collect_set(n)) if n in arrays else F.collect_set(n) for n in table.links]
+    return picked.groupBy(*table.entity).agg(
+        *(values.alias(n) for values, n in zip(lists, table.links, strict=True) if n not in table.entity),
+        F.when(F.count("starts") == F.count(F.lit(1)), F.min("starts")).alias("starts"),
+        F.when(F.count("ends") == F.count(F.lit(1)), F.max("ends")).alias("ends"),
+    )
 
 
 def _replace(load: Load, batch: pa.Table, reader: Reader) -> None:
@@ -130,26 +144,15 @@ def _resumed(load: Load, touched: pa.Table) -> pa.Table:
 
 
 def _rows(load: Load, batch: pa.Table, reader: Reader) -> Callable[[], DataFrame]:
-    """The batch's new rows, for each time that they are needed.
-
-    Few rows are computed once and kept: they are compared, recorded and written, and each time their plan would be
-    analysed and run anew, which is most of what a load of few rows costs. Tables of volume are always computed anew.
-    """
-    table, store = load.table, load.store
+    """The batch's new rows, for each time that they are needed; those of tables of volume are always computed anew."""
+    table = load.table
     assert isinstance(table.rebuild, Fold)  # noqa: S101 - tells mypy
 
     def rows() -> DataFrame:
         return load.finish(table(*reader.inputs(batch)))
 
-    if table.rebuild.batch_rows is not None or batch.num_rows > _FEW_ROWS:
-        return rows
-    try:
-        data = store.arrow(rows().limit(_KEPT_ROWS + 1))
-    except pa.ArrowInvalid:  # Sail may call a member of a struct nullable and send it as not null, which can't be cast
-        return rows
-    if data.num_rows > _KEPT_ROWS or data.nbytes > _KEPT_BYTES:
-        return rows
-    return lambda: store.spark.createDataFrame(data, table.schema)
+    is_volume = table.rebuild.batch_rows is not None or batch.num_rows > _FEW_ENTITIES
+    return rows if is_volume else kept(load.store, rows, table.schema)
 
 
 def _stored_entities(load: Load, touched: pa.Table) -> pa.Table:

@@ -13,6 +13,7 @@ from overwatch_assets.contract.table import META
 from overwatch_assets.runner.changes import Record, day_window
 from overwatch_assets.runner.context import Load
 from overwatch_assets.runner.difference import as_text, content_of, row_id, write_difference
+from overwatch_assets.runner.kept import kept
 from overwatch_assets.runner.state import QUARANTINE
 from overwatch_assets.runner.window import day_of
 from overwatch_assets.storage.tables import TOMBSTONE, is_any
@@ -78,9 +79,7 @@ def _replace(load: Load, frame: DataFrame) -> None:
     assert table.partition is not None  # noqa: S101 - tables that grow have one
     partition = table.partition
 
-    def new() -> DataFrame:
-        return load.finish(table(frame))
-
+    new = kept(store, lambda: load.finish(table(frame)), table.schema)
     days = store.arrow(new().select(partition).distinct()).column(0).to_pylist()
 
     def stored() -> DataFrame:
@@ -97,8 +96,10 @@ def _append(load: Load, frame: DataFrame) -> None:
     key = F.md5(row_id(table)).alias(_KEY)
     about = list(dict.fromkeys((*table.entity, *table.links)))
 
+    rows_of_frame = kept(store, lambda: load.finish(table(frame)), table.schema)
+
     def new() -> DataFrame:
-        return load.finish(table(frame)).select("*", key)
+        return rows_of_frame().select("*", key)
 
     found = store.arrow(new().select(_KEY, partition, *about))
     keys = found.group_by(_KEY).aggregate([(partition, "min"), (_KEY, "count")])

@@ -11,7 +11,7 @@ import os
 import sys
 import time
 from collections.abc import Iterable, Iterator
-from functools import cache, partial
+from functools import partial
 from pathlib import Path
 from random import Random
 from typing import Any, cast
@@ -97,7 +97,6 @@ def _events_of_made(day: int, number: int) -> list[dict[str, Any]]:
     ]
 
 
-@cache
 def events_of(day: int) -> list[dict[str, Any]]:
     """All events of a day, and of clusters made on it."""
     found = [e for n in range(STANDING) for e in _events_of(n, day)]
@@ -161,7 +160,7 @@ def _record(at: int, service: str, action: str, parameters: dict[str, Any], resu
 
 
 def make(home: Path, days: int = DAYS) -> int:
-    """Write the audit logs, a file for each day, and return how many records they have.
+    """Write audit logs and events, a file for each day, and return how many audit records there are.
 
     A run that ends after midnight stands in the next day's file, as delivered ones do.
     """
@@ -177,14 +176,15 @@ def make(home: Path, days: int = DAYS) -> int:
         file.write_bytes(gzip.compress(lines, mtime=0))
         written = (START_MS + (day + 1) * DAY_MS) / 1000
         os.utime(file, (written, written))
+        (home / f"events-{day}.json").write_bytes(orjson.dumps(events_of(day)))
     return sum(len(by_day[day]) for day in range(days))
 
 
 class Api:
     """The workspace's API as of the last day that is over."""
 
-    def __init__(self, day: int) -> None:
-        self._day = day
+    def __init__(self, home: Path, day: int) -> None:
+        self._home, self._day = home, day
 
     def __enter__(self) -> "Api":
         return self
@@ -228,7 +228,7 @@ class Api:
         first = max(0, min((s.from_ms for s in spans), default=START_MS) - START_MS) // DAY_MS
         by_cluster: dict[str, list[dict[str, Any]]] = {}
         for day in range(max(0, first - 1), self._day + 1):
-            for event in events_of(day):
+            for event in orjson.loads((self._home / f"events-{day}.json").read_bytes()):
                 by_cluster.setdefault(event["cluster_id"], []).append(event)
         for s in spans:
             page = [e for e in by_cluster.get(s.cluster_id, ()) if s.from_ms <= e["timestamp"] < s.until_ms]
@@ -266,10 +266,11 @@ def load(home: Path, chunks: Iterable[tuple[int, int]], say: Any = print) -> lis
         for first, until in chunks:
             began, cpu = time.monotonic(), time.process_time()
             store = TableStore(spark, Location(workspace.table_root(external_metastore=False)), ORGANIZATION)
-            readers = Sources(workspace_readers(cast("Any", partial(Api, until - 1))), cores=2)
+            readers = Sources(workspace_readers(cast("Any", partial(Api, home, until - 1))), cores=2)
             now = dt.datetime.combine(FIRST + dt.timedelta(until), dt.time(0, 5), dt.UTC)
-            days = [FIRST + dt.timedelta(n) for n in range(first, until)]
-            each = list(Runner(workspace, store, readers, now).load_all(wanted, days))
+            runner = Runner(workspace, store, readers, now)
+            windows = runner.windows(FIRST + dt.timedelta(n) for n in range(first, until))
+            each = [result for window in windows for result in runner.load_side_by_side(wanted, window)]
             took.append(time.monotonic() - began)
             parts = " ".join(f"{r.table}={r.seconds:.1f}" for r in sorted(each, key=lambda r: -r.seconds)[:9])
             say(f"days {first + 1}-{until}: {took[-1]:.1f} s, CPU {time.process_time() - cpu:.1f} s: {parts}")

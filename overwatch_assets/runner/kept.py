@@ -1,0 +1,25 @@
+"""Rows that are computed once and kept for each of the steps of a load that need them."""
+
+from collections.abc import Callable
+
+import pyarrow as pa
+from pyspark.sql import DataFrame, types as T
+
+from overwatch_assets.storage.tables import TableStore
+
+_ROWS, _BYTES = 50_000, 48 * 2**20  # what one message of the client carries easily
+
+
+def kept(store: TableStore, rows: Callable[[], DataFrame], schema: T.StructType) -> Callable[[], DataFrame]:
+    """The rows, for each time that they are needed.
+
+    They are looked through, recorded and written, and each time their plan would be analysed and run anew, which is
+    most of what a load of few rows costs. Rows of volume are computed anew.
+    """
+    try:
+        data = store.arrow(rows().limit(_ROWS + 1))
+    except pa.ArrowInvalid:  # Sail may call a member of a struct nullable and send it as not null, which can't be cast
+        return rows
+    if data.num_rows > _ROWS or data.nbytes > _BYTES:
+        return rows
+    return lambda: store.spark.createDataFrame(data, schema)
