@@ -127,6 +127,8 @@ class Segment:
     """A part of a state in which nothing changes.
 
     Attributes:
+        driver: the price of the driver's node that holds at its start, with all of its row; empty: none does.
+        worker: that of the workers'.
         cost_status: `priced`, or what is missing or bridged, in a fixed order.
         runs: how many pay.
         idle: what no run used.
@@ -136,6 +138,8 @@ class Segment:
     start: int
     end: int
     definition: Definition | None
+    driver: Mapping[str, Any]
+    worker: Mapping[str, Any]
     dbu_rate: float | None
     photon_factor: float | None
     cost_status: str
@@ -200,6 +204,8 @@ class _Hourly:
     missing: tuple[str, ...]
     dbu_rate: float | None
     photon_factor: float | None
+    driver: Mapping[str, Any]
+    worker: Mapping[str, Any]
 
     def amounts(self, ms: int) -> Amounts:
         """What some milliseconds come to, rounded half to even."""
@@ -234,8 +240,9 @@ class _Tariff:
     def _hourly(self, state: Stretch, at: int) -> _Hourly:
         rate = values_at(self._rates, at).get("rate")
         factor = values_at(self._factors, at).get("factor") if self._factors else 1.0
+        nodes = {role: values_at(found, at) for role, found in self._of_node.items()}
         if not state.running:
-            return _Hourly({}, (), rate, factor)
+            return _Hourly({}, (), rate, factor, **nodes)
         missing: dict[str, None] = {}
 
         def known(value: float | None, what: str) -> Fraction | None:
@@ -248,7 +255,7 @@ class _Tariff:
         counts = {"driver": (1, 1), "worker": (0, 0) if single else (state.target, state.current)}
         cores: dict[str, Fraction | None] = {}
         for role, (aimed, there) in counts.items():
-            found = values_at(self._of_node[role], at)
+            found = nodes[role]
             name = f"{role} node {self._nodes[role] or 'type'}"
             none = there == 0
             aimed_n = known(aimed, "number of workers")
@@ -268,7 +275,7 @@ class _Tariff:
         if state.dbu_billable:
             potential = driver if single else worker
             rates["worker_potential_core_ms"] = None if potential is None else potential.as_integer_ratio()
-        return _Hourly(rates, tuple(missing), rate, factor)
+        return _Hourly(rates, tuple(missing), rate, factor, **nodes)
 
 
 def price_key(name: str | None) -> str:
@@ -304,6 +311,8 @@ def _segment(
         start=start,
         end=end,
         definition=tariff.definition,
+        driver=hourly.driver,
+        worker=hourly.worker,
         dbu_rate=hourly.dbu_rate,
         photon_factor=hourly.photon_factor,
         cost_status="; ".join([*missing, *(["definition of a later time"] if bridged else [])]) or PRICED,

@@ -41,6 +41,7 @@ def answered(entities: DataFrame, answer: Answer, ddl: str) -> DataFrame:
             for start in range(0, batch.num_rows, _ENTITIES):
                 entities = batch.slice(start, _ENTITIES).to_pylist()
                 rows = [row for entity in entities for row in answer(entity)]
-                yield pa.RecordBatch.from_pylist(rows, schema=schema)
+                columns = [pa.array([row[field.name] for row in rows], field.type) for field in schema]
+                yield pa.RecordBatch.from_arrays(columns, schema=schema)
 
     return entities.mapInArrow(answers, kind)

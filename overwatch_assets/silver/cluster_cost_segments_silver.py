@@ -19,7 +19,6 @@ from overwatch_assets.rules.cost_segments import (
     Stretch,
     price_key,
     segments,
-    values_at,
 )
 from overwatch_assets.rules.money import EVERYTHING_PRICED
 from overwatch_assets.rules.per_entity import answered, gathered
@@ -239,15 +238,8 @@ def _segments(entity: Mapping[str, Any]) -> Iterator[dict[str, Any]]:
             "node_type_id": None if definition is None else definition.node_type,
             "sku": None if definition is None else definition.sku,
             "runtime_engine": None if definition is None else definition.engine,
-            "driverSpecs": values_at(
-                prices.nodes.get(price_key(None if definition is None else definition.driver_node_type), ()),
-                segment.start,
-            )
-            or None,
-            "workerSpecs": values_at(
-                prices.nodes.get(price_key(None if definition is None else definition.node_type), ()), segment.start
-            )
-            or None,
+            "driverSpecs": segment.driver or None,
+            "workerSpecs": segment.worker or None,
             "dbu_rate": segment.dbu_rate,
             "photon_factor": segment.photon_factor,
             "cost_status": segment.cost_status,

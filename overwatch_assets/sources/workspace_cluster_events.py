@@ -29,7 +29,7 @@ from overwatch_assets.sources.workspace import (
 from overwatch_assets.sources.workspace_api import ApiFailure, Span, WorkspaceApi
 
 _ERRORS = "cluster_events_errors_bronze"
-_FRAME_ROWS = 10_000  # events of half a KB
+_FRAME_ROWS = 40_000  # events of half a KB
 _ROW = rows_schema({"cluster_id": "string", "body": "string"})
 _COMMON = {column.name for column in (ORGANIZATION, *META)}
 _as_time = shaper(T.LongType())

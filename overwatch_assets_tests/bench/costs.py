@@ -197,8 +197,10 @@ class Api:
         until = START_MS + (self._day + 1) * DAY_MS
         found = []
         for n in range(STANDING):
-            state = "RUNNING" if n < ENDLESS or _up(n, self._day)[1] > until else "TERMINATED"
-            named = {"cluster_id": standing(n), "cluster_name": f"standing {n}", "state": state}
+            start, end = (START_MS, until) if n < ENDLESS else _up(n, self._day)
+            times = {"start_time": start} | ({"terminated_time": end} if end < until else {})
+            state = "TERMINATED" if end < until else "RUNNING"
+            named = {"cluster_id": standing(n), "cluster_name": f"standing {n}", "state": state, **times}
             found.append({**named, "cluster_source": "UI", **_definition(n)})
         return found
 
