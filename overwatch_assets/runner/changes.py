@@ -11,7 +11,7 @@ from pyspark.sql import DataFrame, functions as F, types as T
 from overwatch_assets.contract.table import Table
 from overwatch_assets.runner.state import TABLE_CHANGES
 from overwatch_assets.runner.window import DAY_MS, Window, day_of, day_start_ms
-from overwatch_assets.storage.tables import TableStore
+from overwatch_assets.storage.tables import TableStore, is_any
 
 _RECORD = pa.schema(
     [
@@ -105,14 +105,15 @@ class Changes:
 
     def overlapping(self, table: Table, window: Window) -> DataFrame:
         """The table's records whose window meets this one."""
-        return self._of(table).where((F.col("fromTS") < window.until_ms) & (F.col("untilTS") > window.from_ms))
+        return _overlapping(self._of(table), window)
 
-    def seen(self, table: Table, window: Window) -> int:
-        """Highest number among the overlapping records; 0: none."""
+    def seen(self, upstreams: Iterable[Table], window: Window) -> dict[str, int]:
+        """Per table, by its name, the highest number among its records that overlap a window; without any: left out."""
         if not self.store.exists(TABLE_CHANGES):
-            return 0
-        found = self.store.arrow(self.overlapping(table, window).agg(F.max("number").alias("n")))
-        return int(found.column("n")[0].as_py() or 0)
+            return {}
+        records = self.store.read(TABLE_CHANGES).where(is_any(F.col("table_name"), [t.name for t in upstreams]))
+        found = _overlapping(records, window).groupBy("table_name").agg(F.max("number").alias("n"))
+        return {r["table_name"]: r["n"] for r in self.store.arrow(found).to_pylist()}
 
     def keys(self, table: Table, window: Window, columns: Sequence[str]) -> DataFrame:
         """Distinct values of some key columns in the overlapping records, as text; lists are taken apart."""
@@ -152,6 +153,10 @@ class Changes:
         met = records.select("fromTS", "untilTS", key).join(wanted, match, "leftsemi")
         found = self.store.arrow(met.select("fromTS", "untilTS").distinct()).to_pylist()
         return {d for r in found for d in Window(r["fromTS"], r["untilTS"]).days}
+
+
+def _overlapping(records: DataFrame, window: Window) -> DataFrame:
+    return records.where((F.col("fromTS") < window.until_ms) & (F.col("untilTS") > window.from_ms))
 
 
 def _keys(records: DataFrame, columns: Sequence[str]) -> DataFrame:

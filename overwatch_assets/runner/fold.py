@@ -1,6 +1,7 @@
 """Fold: read touched entities whole, and replace their rows (docs/architecture.md)."""
 
-from collections.abc import Callable, Iterator
+import datetime as dt
+from collections.abc import Callable, Iterator, Sequence
 
 import pyarrow as pa
 import pyarrow.compute as pc
@@ -13,9 +14,8 @@ from overwatch_assets.runner.changes import FROM_EVER, Record
 from overwatch_assets.runner.context import Load
 from overwatch_assets.runner.difference import as_text, starts_and_ends, write_difference
 from overwatch_assets.runner.kept import kept
-from overwatch_assets.runner.reader import FROM, Reader, after, narrowed, near
+from overwatch_assets.runner.reader import FROM, Reader, after, near, of, on_days
 from overwatch_assets.runner.touched import AT, COUNT, Touch
-from overwatch_assets.storage.tables import is_any
 
 _FEW_FRESH, _FEW_ROWS = 2_000, 5_000
 _FEW_ENTITIES = 20_000
@@ -34,9 +34,9 @@ def fold(load: Load) -> None:
     is_machine = isinstance(load.table.rebuild, Machine)
     touched = _resumed(load, touched) if is_machine else touched.drop([AT])
     own = touched.select(list(load.table.entity))
-    stored = _stored_entities(load, own)
+    stored, days = _stored_entities(load, own)
     # Named by a record of this table: a load that was killed, or one that found nothing to say of it.
-    there = pa.concat_tables([stored, _recorded(load, own)])
+    there = pa.concat_tables([stored, _recorded(load, own)]) if touch.is_recorded else stored
     known = touched.filter(_among(touched, there)) if there.num_rows else touched.slice(0, 0)
     fresh = touched.filter(pc.invert(_among(touched, there))) if there.num_rows else touched
     reader = Reader(load, touch)
@@ -48,7 +48,8 @@ def fold(load: Load) -> None:
     elif limit is not None and pc.max(touched.column(COUNT)).as_py() == 0:
         counts = reader.counts(touched)
         known, fresh = (_with_counts(part, counts) for part in (known, fresh))
-    if known.num_rows and 0 < fresh.num_rows <= _FEW_FRESH and pc.sum(fresh.column(COUNT)).as_py() <= _FEW_ROWS:
+    few = load.table.days is not None or (pc.sum(fresh.column(COUNT)).as_py() or 0) <= _FEW_ROWS
+    if known.num_rows and 0 < fresh.num_rows <= _FEW_FRESH and few:
         known, fresh = pa.concat_tables([known, fresh]), fresh.slice(0, 0)  # one comparison, and no append besides it
     done, total = 0, touched.num_rows
     for batch in _batches(fresh, limit):
@@ -56,7 +57,7 @@ def fold(load: Load) -> None:
         done += batch.num_rows
         load.progress(load.table.name, done, total)
     for batch in _batches(known, limit):
-        _replace(load, batch, reader)
+        _replace(load, batch, reader, days)
         done += batch.num_rows
         load.progress(load.table.name, done, total)
 
@@ -91,22 +92,22 @@ def _of_entities(table: Table, rows: DataFrame) -> DataFrame:
     )
 
 
-def _replace(load: Load, batch: pa.Table, reader: Reader) -> None:
-    """Entities with stored rows: compare, and write the difference."""
-    write_difference(load, _rows(load, batch, reader), _stored(load, batch))
+def _replace(load: Load, batch: pa.Table, reader: Reader, days: Sequence[dt.date | None]) -> None:
+    """Entities with stored rows, on some days: compare, and write the difference."""
+    write_difference(load, _rows(load, batch, reader), _stored(load, batch, days))
 
 
-def _stored(load: Load, batch: pa.Table) -> Callable[[], DataFrame]:
+def _stored(load: Load, batch: pa.Table, days: Sequence[dt.date | None]) -> Callable[[], DataFrame]:
     """The stored rows that the batch's new ones stand for."""
     table, store = load.table, load.store
     if FROM not in batch.column_names:
         own = batch.select(list(table.entity))
-        return lambda: narrowed(store, table, store.read(table), table.entity, own)
+        return lambda: of(on_days(table, store.read(table), days), table.entity, own, store.spark.createDataFrame)
     assert table.interval is not None and table.partition is not None  # noqa: S101, PT018 - a machine has both
     match = F.col(table.interval.start) >= F.col(FROM)
-    days = store.arrow(after(load, store.read(table), table.entity, batch, match).select(table.partition).distinct())
-    on = is_any(F.col(table.partition), days.column(0).to_pylist())
-    return lambda: after(load, store.read(table).where(on), table.entity, batch, match)
+    found = store.arrow(after(load, store.read(table), table.entity, batch, match).select(table.partition).distinct())
+    own_days = found.column(0).to_pylist()
+    return lambda: after(load, on_days(table, store.read(table), own_days), table.entity, batch, match)
 
 
 def _resumed(load: Load, touched: pa.Table) -> pa.Table:
@@ -155,20 +156,22 @@ def _rows(load: Load, batch: pa.Table, reader: Reader) -> Callable[[], DataFrame
     return rows if is_volume else kept(load.store, rows, table.schema)
 
 
-def _stored_entities(load: Load, touched: pa.Table) -> pa.Table:
-    """Those of the touched entities that have stored rows."""
+def _stored_entities(load: Load, touched: pa.Table) -> tuple[pa.Table, Sequence[dt.date | None]]:
+    """Those of the touched entities that have stored rows, and the days of those."""
     table, store = load.table, load.store
     if not store.exists(table) or store.version(table) == 0:
-        return touched.slice(0, 0)
-    rows = store.read(table).select(*table.entity).where(near(table.entity, touched)).distinct()
-    return store.arrow(rows).cast(touched.schema)
+        return touched.slice(0, 0), ()
+    names = list(dict.fromkeys([*table.entity, *([table.partition] if table.partition else [])]))
+    rows = of(store.read(table).select(*names), table.entity, touched, store.spark.createDataFrame)
+    found = store.arrow(rows.distinct())
+    days = found.column(table.partition).unique().to_pylist() if table.partition else ()
+    entities = found.select(list(table.entity)).group_by(list(table.entity)).aggregate([])
+    return entities.cast(touched.schema), days
 
 
 def _recorded(load: Load, touched: pa.Table) -> pa.Table:
     """Those of the touched entities that the table's own change records of the window name."""
     names = list(load.table.entity)
-    if load.changes.seen(load.table, load.window) == 0:
-        return touched.slice(0, 0)
     kinds = {n: load.table.by_name[n].type for n in names}
     keys = load.changes.keys(load.table, load.window, names)
     keys = keys.select(*(F.col(n).cast(kinds[n]).alias(n) for n in names))

@@ -132,9 +132,15 @@ def narrowed(store: TableStore, table: Table, frame: DataFrame, key: Sequence[st
         return rows
     keys = of(frame.select(*key, table.partition), key, entities, store.spark.createDataFrame)
     days = store.arrow(keys.select(table.partition).distinct()).column(0).to_pylist()
+    return of(on_days(table, frame, days), key, entities, store.spark.createDataFrame)
+
+
+def on_days(table: Table, frame: DataFrame, days: Sequence[dt.date | None]) -> DataFrame:
+    """The frame's rows of some days."""
+    if table.partition is None:
+        return frame
     on = is_any(F.col(table.partition), [d for d in days if d is not None])
-    some = on if None not in days else on | F.col(table.partition).isNull()
-    return of(frame.where(some), key, entities, store.spark.createDataFrame)
+    return frame.where(on if None not in days else on | F.col(table.partition).isNull())
 
 
 def meets(interval: Interval, start: Column, end: Column) -> Column:
@@ -210,4 +216,4 @@ def _same(rows: DataFrame, others: DataFrame, table: Table, how: str) -> DataFra
     return rows.join(keys, [F.col(k).eqNullSafe(F.col(f"_{k}")) for k in table.keys], how)
 
 
-__all__ = ["FROM", "Reader", "after", "narrowed", "near"]
+__all__ = ["FROM", "Reader", "after", "near", "of", "on_days"]

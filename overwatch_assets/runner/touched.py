@@ -23,19 +23,31 @@ AT = "_at"
 
 
 class Touch:
-    """Finds the entities that a load touches."""
+    """Finds the entities that a load touches.
+
+    Attributes:
+        is_recorded: the table has change records of the window; known after `entities`.
+    """
 
     def __init__(self, load: Load) -> None:
         self.load = load
         self.table = load.table
+        self.is_recorded = False
+
+    @cached_property
+    def _schema(self) -> pa.Schema:
+        named = [(n, to_arrow_type(self.table.schema[n].dataType)) for n in self.table.entity]
+        return pa.schema([*named, (COUNT, pa.int64()), (AT, pa.int64())])
 
     def entities(self) -> pa.Table:
         """The entities, in order, with `COUNT` and `AT`."""
         load, table = self.load, self.table
         found: list[pa.Table] = []
+        seen = load.changes.seen([table, *(load.upstream(name) for name in table.inputs)], load.window)
+        self.is_recorded = table.name in seen
         for name, roles in table.inputs.items():
             upstream = load.upstream(name)
-            load.inputs_read[name] = load.changes.seen(upstream, load.window)
+            load.inputs_read[name] = seen.get(name, 0)
             for role in roles:
                 if isinstance(role, Events):
                     found.append(self._of_events(upstream, role))
@@ -49,8 +61,7 @@ class Touch:
                     found.append(self._of_look_ups(upstream, role))
         if isinstance(table.rebuild, Machine) and load.store.exists(table):
             found.append(self._of_own_open_rows(table.rebuild))
-        named = [(n, to_arrow_type(table.schema[n].dataType)) for n in table.entity]
-        schema = pa.schema([*named, (COUNT, pa.int64()), (AT, pa.int64())])
+        schema = self._schema
         whole = pa.concat_tables([f.select(schema.names).cast(schema) for f in found] or [schema.empty_table()])
         for name in table.entity:  # a record without its id belongs to nothing
             whole = whole.filter(pc.is_valid(whole.column(name)))
@@ -134,7 +145,12 @@ class Touch:
             times = load.changes.times(upstream, load.window, (role.key,))
             if role.earlier is not None:
                 times = self._bounded(times, upstream, (role.key,), role.earlier)
-            keys = times.select(F.col(role.key).alias("_changed"), _day_of(F.col("starts")).alias("_from"))
+            changed = times.select(F.col(role.key).alias("_changed"), _day_of(F.col("starts")).alias("_from"))
+            known = load.store.arrow(changed)
+            if not known.num_rows:
+                return self._schema.empty_table()
+            uses = uses.where(~(F.col("_day") < F.lit(pc.min(known.column("_from")).as_py())))
+            keys = load.store.spark.createDataFrame(known)
             match = [F.col("_used") == F.col("_changed"), ~(F.col("_day") < F.col("_from"))]
         using = uses.join(keys, match, "leftsemi")
         return load.store.arrow(using.select(*table.entity, _none(), F.lit(FROM_EVER).alias(AT)).distinct())

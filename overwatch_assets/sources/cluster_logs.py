@@ -114,7 +114,7 @@ def mounts_of(workspace: Workspace) -> dict[str, str]:
 
 def _named_by_audit(load: Load) -> set[str]:
     audit = load.upstream("audit_log_bronze")
-    load.inputs_read[audit.name] = load.changes.seen(audit, load.window)
+    load.inputs_read[audit.name] = load.changes.seen([audit], load.window).get(audit.name, 0)
     if not load.store.exists(audit):
         return set()
     days = load.window.days

@@ -110,7 +110,7 @@ def rejected(location: str, page: int | None, reason: str, value: Any) -> Reject
 def clusters_of_audit(load: Load) -> set[str]:
     """Ids of the clusters that audit logs name in the window and the day before it."""
     audit = load.upstream("audit_log_bronze")
-    load.inputs_read[audit.name] = load.changes.seen(audit, load.window)
+    load.inputs_read[audit.name] = load.changes.seen([audit], load.window).get(audit.name, 0)
     first, last = day_of(load.window.from_ms - DAY_MS), load.window.days[-1]
     rows = load.store.read(audit).where(F.col("date").between(first, last))
     ids = rows.select(F.explode(F.array("event_cluster_id", cluster_id_of(jobs=True))).alias("id"))
@@ -124,7 +124,7 @@ def latest_snapshots(load: Load, from_ms: int, until_ms: int) -> list[dict[str, 
     `first_date` is the day of its first snapshot.
     """
     table = load.upstream("clusters_snapshot_bronze")
-    load.inputs_read[table.name] = load.changes.seen(table, load.window)
+    load.inputs_read[table.name] = load.changes.seen([table], load.window).get(table.name, 0)
     if not load.store.exists(table):
         return []
     ended = F.coalesce(F.col("terminated_time"), F.unix_millis("fetched_ts"))

@@ -243,6 +243,7 @@ def load(home: Path, chunks: Iterable[tuple[int, int]], say: Any = print) -> lis
     from overwatch_assets.contract.registry import modules
     from overwatch_assets.engine.session import session
     from overwatch_assets.runner.runner import Runner
+    from overwatch_assets.runner.window import Window
     from overwatch_assets.sources.registry import Sources
     from overwatch_assets.sources.standard import workspace_readers
     from overwatch_assets.storage.location import Location
@@ -269,10 +270,10 @@ def load(home: Path, chunks: Iterable[tuple[int, int]], say: Any = print) -> lis
             began, cpu = time.monotonic(), time.process_time()
             store = TableStore(spark, Location(workspace.table_root(external_metastore=False)), ORGANIZATION)
             readers = Sources(workspace_readers(cast("Any", partial(Api, home, until - 1))), cores=2)
-            now = dt.datetime.combine(FIRST + dt.timedelta(until), dt.time(0, 5), dt.UTC)
+            now = dt.datetime.combine(FIRST + dt.timedelta(until - 1), dt.time(23, 59), dt.UTC)
             runner = Runner(workspace, store, readers, now)
-            windows = runner.windows(FIRST + dt.timedelta(n) for n in range(first, until))
-            each = [result for window in windows for result in runner.load_side_by_side(wanted, window)]
+            window = Window(START_MS + first * DAY_MS, START_MS + until * DAY_MS)
+            each = list(runner.load_side_by_side(wanted, window))
             took.append(time.monotonic() - began)
             parts = " ".join(f"{r.table}={r.seconds:.1f}" for r in sorted(each, key=lambda r: -r.seconds)[:9])
             say(f"days {first + 1}-{until}: {took[-1]:.1f} s, CPU {time.process_time() - cpu:.1f} s: {parts}")

@@ -29,7 +29,8 @@ def test_files_are_written_together_when_there_are_too_many(spark: SparkSession,
     assert store.file_count(TABLE_CHANGES) == 1
     again = dataclasses.replace(changes, store=TableStore(spark, Location(str(tmp_path)), "1"))
     assert sorted(again.store.read(TABLE_CHANGES).collect()) == before
-    assert (again.last_number(pools_silver), again.seen(pools_silver, Window(1, 3))) == (5, 3)
+    assert again.last_number(pools_silver) == 5
+    assert again.seen([pools_silver], Window(1, 3)) == {"pools_silver": 3}
     assert [r["instance_pool_id"] for r in again.keys(pools_silver, Window(1, 2), ["instance_pool_id"]).collect()] == [
         "p1"
     ]
