@@ -131,6 +131,20 @@ def prices(
 
 
 @app.command()
+def optimize(
+    names: Annotated[list[str] | None, typer.Argument(metavar="TABLE...", help="Tables; else all.")] = None,
+    deployment: DeploymentOption = None,
+    storage: StorageOption = None,
+    *,
+    as_json: JsonOption = False,
+) -> None:
+    """Write small files together, in z-order, and remove those that no version of the last week needs."""
+    from overwatch_assets.cli import optimize as command  # noqa: PLC0415 - --help must be quick
+
+    command.run(names or [], deployment, storage, as_json=as_json)
+
+
+@app.command()
 def demo(
     home: Annotated[Path | None, typer.Option(metavar="DIR", help="Where; .overwatch/demo unless given.")] = None,
 ) -> None:

@@ -240,13 +240,14 @@ class Api:
 def load(home: Path, chunks: Iterable[tuple[int, int]], say: Any = print) -> list[float]:
     """Load all tables of the chain for runs of days, each `[from, until)`, and return the seconds of each."""
     from overwatch_assets.config.deployment import Workspace
-    from overwatch_assets.contract.registry import modules
+    from overwatch_assets.contract.registry import modules, tables
     from overwatch_assets.engine.session import session
     from overwatch_assets.runner.runner import Runner
     from overwatch_assets.runner.window import Window
     from overwatch_assets.sources.registry import Sources
     from overwatch_assets.sources.standard import workspace_readers
     from overwatch_assets.storage.location import Location
+    from overwatch_assets.storage.maintenance import optimize
     from overwatch_assets.storage.tables import TableStore
 
     workspace = Workspace(
@@ -274,6 +275,10 @@ def load(home: Path, chunks: Iterable[tuple[int, int]], say: Any = print) -> lis
             runner = Runner(workspace, store, readers, now)
             window = Window(START_MS + first * DAY_MS, START_MS + until * DAY_MS)
             each = list(runner.load_side_by_side(wanted, window))
+            if first // 7 < until // 7:  # maintenance, once a week
+                for table in tables().values():
+                    if store.exists(table):
+                        optimize(store.path(table), table)
             took.append(time.monotonic() - began)
             parts = " ".join(f"{r.table}={r.seconds:.1f}" for r in sorted(each, key=lambda r: -r.seconds)[:9])
             say(f"days {first + 1}-{until}: {took[-1]:.1f} s, CPU {time.process_time() - cpu:.1f} s: {parts}")
