@@ -96,6 +96,12 @@ def job(minute: float, name: str, **members: Any) -> dict[str, Any]:
     return {**row, "jobName": name, **members}
 
 
+def folder_of(event: dict[str, Any]) -> dt.date:
+    """The day in whose folder a record is delivered: its own."""
+    at = event.get("timestamp")
+    return DAY if at is None else dt.datetime.fromtimestamp(at / 1000, dt.UTC).date()
+
+
 def runs(
     spark: SparkSession,
     *events: dict[str, Any],
@@ -103,7 +109,7 @@ def runs(
     clusters: Sequence[tuple[Any, ...]] = (),
 ) -> list[dict[str, Any]]:
     """The table's rows, by run and start. Run-time structs are the same twice."""
-    lines = [("file", n, n, DAY, json.dumps(e)) for n, e in enumerate(events)]
+    lines = [("file", n, n, folder_of(e), json.dumps(e)) for n, e in enumerate(events)]
     audit = audit_log_bronze(
         spark.createDataFrame(lines, "file string, line bigint, pos bigint, day date, value string")
     )
