@@ -30,7 +30,6 @@ from overwatch_assets.runner.report import (
     effective,
     read_report,
 )
-from overwatch_assets.runner.state import PIPELINE_REPORT, TABLE_CHANGES
 from overwatch_assets.runner.tracked import load_event_logs
 from overwatch_assets.runner.window import Window, covers, to_ms, windows_of
 from overwatch_assets.sources.registry import Sources
@@ -39,7 +38,6 @@ from overwatch_assets.storage.tables import TableStore
 
 logger = logging.getLogger(__name__)
 
-_FILES = 100  # of a table of state, until they are written together
 _NO_ROWS = ("inserted", "updated", "deleted", "appended entities")
 
 
@@ -79,7 +77,6 @@ class Runner:
     now: dt.datetime
     run_id: str = field(default_factory=lambda: uuid.uuid4().hex)
     progress: Progress = silent
-    _is_tidy: bool = field(default=False, init=False, repr=False)
 
     def windows(self, days: Iterable[dt.date]) -> list[Window]:
         """Days as contiguous windows, split at the workspace's ``max_days``, cut at `now` and its primordial date."""
@@ -95,7 +92,6 @@ class Runner:
             OverwatchError: the load failed; what it had committed stays, and loading again ends in the right rows.
         """
         with lease(self.store.location) as held:
-            self._tidy()
             return self._load(table, window, held)
 
     def load_side_by_side(self, wanted: Iterable[Table], window: Window) -> Iterator[Result]:
@@ -107,7 +103,6 @@ class Runner:
             OverwatchError: as `load`, of the first that failed; those that were running end first.
         """
         with lease(self.store.location) as held, ThreadPoolExecutor(2) as lanes:
-            self._tidy()
             loads: dict[str, Future[Result]] = {}
 
             def after(upstreams: list[Future[Result]], table: Table) -> Result:
@@ -181,13 +176,6 @@ class Runner:
         reading = self.sources.read(source, load)
         (mirror if isinstance(table.rebuild, Mirror) else insert)(load, reading)
         return reading.empty
-
-    def _tidy(self) -> None:
-        """Keep the runner's own tables short, once in a run: every load reads them, and adds files."""
-        if not self._is_tidy:
-            self._is_tidy = True
-            for own in (PIPELINE_REPORT, TABLE_CHANGES):
-                self.store.compact(own, _FILES)
 
     def _report_of(self, table: Table) -> list[Loaded]:
         upstreams = [tables()[name] for name in table.required]

@@ -176,11 +176,6 @@ class TableStore:
 
         _retried(table, write)
 
-    def compact(self, table: Table, most: int) -> None:
-        """Write a table's small files together once it has more than ``most``. Readers of a version keep its files."""
-        if self.file_count(table) > most:
-            self._delta(table).optimize.compact()
-
     def merge(
         self,
         table: Table,
