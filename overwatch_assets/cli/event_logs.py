@@ -17,9 +17,10 @@ from overwatch_assets.contract.registry import tables
 from overwatch_assets.contract.table import Table
 from overwatch_assets.engine.session import session
 from overwatch_assets.errors import ConfigurationError, SourceError, StorageError
+from overwatch_assets.rules.days import DAY_MS, day_start_ms
 from overwatch_assets.runner.due import due_windows
 from overwatch_assets.runner.runner import Result, Runner
-from overwatch_assets.runner.window import DAY_MS, Window, day_start_ms, to_ms
+from overwatch_assets.runner.window import Window, to_ms
 from overwatch_assets.sources.registry import Sources
 from overwatch_assets.storage.location import Location
 from overwatch_assets.storage.tables import TableStore

@@ -19,8 +19,9 @@ from overwatch_assets.orchestration.io_manager import of_days
 from overwatch_assets.orchestration.partitions import of_run
 from overwatch_assets.orchestration.resources import SparkResource
 from overwatch_assets.orchestration.state import quarantined
+from overwatch_assets.rules.days import DAY_MS
 from overwatch_assets.runner.staleness import State
-from overwatch_assets.runner.window import DAY_MS, Window
+from overwatch_assets.runner.window import Window
 from overwatch_assets.storage.tables import TableStore
 
 _SHOWN = 50  # findings named in a check's metadata

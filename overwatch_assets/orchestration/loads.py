@@ -7,9 +7,10 @@ from dataclasses import dataclass
 from overwatch_assets.config.deployment import ACCOUNT
 from overwatch_assets.contract.table import Table
 from overwatch_assets.orchestration.partitions import Days
+from overwatch_assets.rules.days import day_of
 from overwatch_assets.runner.report import EMPTY
 from overwatch_assets.runner.runner import Result, Runner
-from overwatch_assets.runner.window import Window, day_of
+from overwatch_assets.runner.window import Window
 
 
 @dataclass(frozen=True)

@@ -11,8 +11,8 @@ from overwatch_assets.contract.registry import modules
 from overwatch_assets.orchestration import settings
 from overwatch_assets.orchestration.partitions import range_tags
 from overwatch_assets.orchestration.state import state_of
+from overwatch_assets.rules.days import day_start_ms
 from overwatch_assets.runner.staleness import State, needed
-from overwatch_assets.runner.window import day_start_ms
 
 _DAY = dt.timedelta(days=1)
 

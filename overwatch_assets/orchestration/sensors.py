@@ -24,7 +24,7 @@ from overwatch_assets.errors import ConfigurationError, OverwatchError, SourceEr
 from overwatch_assets.orchestration import settings
 from overwatch_assets.orchestration.partitions import WORKSPACE_TAG, range_tags
 from overwatch_assets.orchestration.state import ReadFile, files_read, log_folders
-from overwatch_assets.runner.window import day_of
+from overwatch_assets.rules.days import day_of
 from overwatch_assets.sources.event_logs.listing import LogFile, find_logs
 from overwatch_assets.sources.event_logs.reader import peek
 

@@ -9,10 +9,11 @@ from overwatch_assets.bronze.clusters_snapshot_bronze import clusters_snapshot_b
 from overwatch_assets.bronze.spark_events_processedfiles import spark_events_processedfiles as TRACKER
 from overwatch_assets.config.deployment import Deployment, Workspace
 from overwatch_assets.contract.table import Table
+from overwatch_assets.rules.days import DAY_MS
 from overwatch_assets.runner.report import Loaded
 from overwatch_assets.runner.staleness import Change, State
 from overwatch_assets.runner.state import PIPELINE_REPORT, QUARANTINE, TABLE_CHANGES
-from overwatch_assets.runner.window import DAY_MS, Window, to_ms
+from overwatch_assets.runner.window import Window, to_ms
 from overwatch_assets.sources.cluster_logs import destination_of, mounts_of, unmounted
 from overwatch_assets.storage.location import Location
 from overwatch_assets.storage.scan import scan

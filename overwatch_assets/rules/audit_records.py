@@ -14,6 +14,7 @@ import pyarrow as pa
 from pyspark.sql import Column, functions as F, types as T
 
 from overwatch_assets.contract.types import spark_type
+from overwatch_assets.rules.days import DAY_MS, day_start_ms
 from overwatch_assets.rules.json_secrets import cut_secrets
 from overwatch_assets.rules.json_values import arrow_of, object_of, parsed, shaper, text_of
 from overwatch_assets.sources.event_logs.events import event_time_ms
@@ -102,8 +103,6 @@ RECORDS = ", ".join(
 )
 """DDL of what `audit_records` yields. `paramsText`: all request parameters as JSON text, ordered by name."""
 
-_EPOCH, _DAY_MS = dt.date(1970, 1, 1), 86_400_000
-
 
 @dataclass(frozen=True)
 class AuditRecord:
@@ -154,7 +153,7 @@ def _no_time(stated: Any, at: int | None, day: dt.date | None) -> str | None:
         return None
     if ms <= 0:
         return "timestamp not after 1970"
-    if day is not None and ms >= ((day - _EPOCH).days + 2) * _DAY_MS:
+    if day is not None and ms >= day_start_ms(day) + 2 * DAY_MS:
         return "timestamp after the day of its folder"
     return None
 

@@ -13,6 +13,7 @@ what no run used are the cluster's cost, days are the state's.
   started that, if all of them were on it on the day.
 """
 
+import datetime as dt
 from bisect import bisect_right
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, fields
@@ -20,10 +21,11 @@ from fractions import Fraction
 from itertools import pairwise
 from typing import Any
 
+from overwatch_assets.rules.days import DAY_MS, day_start_ms, days_of
+
 UNIT = 10**12
 """How many units a dollar, or a DBU, has."""
 HOUR_MS = 3_600_000
-DAY_MS = 86_400_000
 
 PRICED = "priced"
 
@@ -166,7 +168,7 @@ def segments(
     definitions: Iterable[Definition],
     occupants: Iterable[Occupant],
     prices: Prices,
-    days: Collection[int] | None = None,
+    days: Collection[dt.date] | None = None,
 ) -> Iterator[Segment]:
     """The segments of one cluster, in order. States of no length have none.
 
@@ -175,25 +177,30 @@ def segments(
         definitions: what it consisted of; the first serves earlier times too.
         occupants: its runs.
         prices: those of its nodes and SKUs.
-        days: days since 1970 whose segments are wanted; None: all.
+        days: those whose segments are wanted; None: all.
     """
     ordered = sorted(definitions, key=lambda d: (d.ms, d.sequence))
     present = sorted((o for o in occupants if o.end > o.start), key=lambda o: (o.run_id, o.start))
     tariffs = [_Tariff(prices, definition) for definition in ordered]
     unknown = _Tariff(prices, None)
+    of_days: dict[dt.date, list[Occupant]] = {}
+    parents: dict[dt.date, dict[int, int | None]] = {}
     for state in sorted(states, key=lambda s: (s.start, s.end)):
         at = bisect_right(ordered, state.start, key=lambda d: d.ms)
         tariff = tariffs[max(at - 1, 0)] if ordered else unknown
-        of_state = range(state.start // DAY_MS, -(-state.end // DAY_MS))
-        for day in of_state if days is None else sorted(d for d in days if d in of_state):
-            of_day = [o for o in present if o.start < (day + 1) * DAY_MS and o.end > day * DAY_MS]
-            begin, end = max(state.start, day * DAY_MS), min(state.end, (day + 1) * DAY_MS)
-            there = [o for o in of_day if o.start < end and o.end > begin]
-            parents = {o.run_id: o.parent for o in of_day}
+        for day in days_of(state.start, state.end):
+            if days is not None and day not in days:
+                continue
+            midnight = day_start_ms(day)
+            if day not in of_days:
+                of_days[day] = [o for o in present if o.start < midnight + DAY_MS and o.end > midnight]
+                parents[day] = {o.run_id: o.parent for o in of_days[day]}
+            begin, end = max(state.start, midnight), min(state.end, midnight + DAY_MS)
+            there = [o for o in of_days[day] if o.start < end and o.end > begin]
             cuts = {begin, end, *(ms for o in there for ms in (o.start, o.end)), *tariff.cuts}
             for a, b in pairwise(sorted(ms for ms in cuts if begin <= ms <= end)):
                 active = [o for o in there if o.start <= a < o.end]
-                yield _segment(state, a, b, tariff, active, parents, bridged=bool(ordered) and at == 0)
+                yield _segment(state, a, b, tariff, active, parents[day], bridged=bool(ordered) and at == 0)
 
 
 @dataclass(frozen=True)

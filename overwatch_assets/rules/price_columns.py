@@ -4,6 +4,7 @@ from pyspark.sql import Column as Expression, DataFrame, Window, functions as F
 
 from overwatch_assets.contract import Column, Invariant, View
 from overwatch_assets.contract.table import META, ORGANIZATION
+from overwatch_assets.rules.spark_time import midnight_ms
 
 ACTIVE = (
     Column("isActive", "boolean", "Whether it is the key's last row, which has no end.", nullable=False),
@@ -56,10 +57,6 @@ def dated_values() -> list[Expression]:
         F.col("cloud"),
         F.col("source").alias("price_source"),
         F.col("source_date").alias("price_date"),
-        _midnight_ms(start).alias("valid_from_ms"),
-        _midnight_ms(end).alias("valid_until_ms"),
+        midnight_ms(start).alias("valid_from_ms"),
+        midnight_ms(end).alias("valid_until_ms"),
     ]
-
-
-def _midnight_ms(day: Expression) -> Expression:
-    return F.datediff(day, F.lit("1970-01-01").cast("date")).cast("bigint") * F.lit(86_400_000)

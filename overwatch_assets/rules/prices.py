@@ -33,8 +33,6 @@ VALUES: Mapping[Kind, tuple[str, ...]] = {
     Kind.DBU: ("contract_price",),
     Kind.PHOTON: ("factor",),
 }
-_DAY_MS = 86_400_000
-_EPOCH = dt.date(1970, 1, 1)
 
 
 @dataclass(frozen=True)
@@ -85,11 +83,6 @@ class Given:
 def normal(key: str) -> str:
     """A key as it is compared."""
     return key.strip().lower()
-
-
-def midnight_ms(day: dt.date | None) -> int | None:
-    """Epoch ms of the midnight (UTC) that begins a day; null stays null."""
-    return None if day is None else (day - _EPOCH).days * _DAY_MS
 
 
 def in_force(shipped: Iterable[Price], given: Given, *, since: dt.date) -> tuple[list[Price], list[str]]:

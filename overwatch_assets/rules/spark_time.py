@@ -2,6 +2,8 @@
 
 from pyspark.sql import Column, functions as F
 
+from overwatch_assets.rules.days import DAY_MS
+
 RUNTIME = (
     "struct<startEpochMS:bigint,startTS:timestamp,endEpochMS:bigint,endTS:timestamp,"
     "runTimeMS:bigint,runTimeS:double,runTimeM:double,runTimeH:double>"
@@ -33,3 +35,8 @@ def runtime(start_ms: Column, end_ms: Column) -> Column:
         (seconds / F.lit(60.0)).alias("runTimeM"),
         (seconds / F.lit(3600.0)).alias("runTimeH"),
     )
+
+
+def midnight_ms(day: Column) -> Column:
+    """Epoch milliseconds at which a UTC day begins."""
+    return F.datediff(day, F.lit("1970-01-01").cast("date")).cast("bigint") * F.lit(DAY_MS).cast("bigint")

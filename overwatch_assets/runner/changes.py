@@ -9,8 +9,9 @@ import pyarrow as pa
 from pyspark.sql import DataFrame, functions as F, types as T
 
 from overwatch_assets.contract.table import Table
+from overwatch_assets.rules.days import DAY_MS, day_of, day_start_ms
 from overwatch_assets.runner.state import TABLE_CHANGES
-from overwatch_assets.runner.window import DAY_MS, Window, day_of, day_start_ms
+from overwatch_assets.runner.window import Window
 from overwatch_assets.storage.tables import TableStore, is_any
 
 _RECORD = pa.schema(

@@ -4,6 +4,7 @@ import datetime as dt
 from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from functools import cached_property
 
 from pyspark.sql import DataFrame, functions as F
 
@@ -11,6 +12,7 @@ from overwatch_assets.config.deployment import Workspace
 from overwatch_assets.contract.registry import tables
 from overwatch_assets.contract.table import Table
 from overwatch_assets.runner.changes import Changes
+from overwatch_assets.runner.report import Loaded, loaded_until_ms, read_report
 from overwatch_assets.runner.window import Window
 from overwatch_assets.storage.lease import Lease
 from overwatch_assets.storage.tables import TableStore
@@ -59,3 +61,14 @@ class Load:
     def upstream(self, name: str) -> Table:
         """Contract of an input."""
         return tables()[name]
+
+    @cached_property
+    def report(self) -> list[Loaded]:
+        """What `pipeline_report` says of the table and its upstreams, as it was before this load."""
+        about = (self.table, *(self.upstream(name) for name in self.table.upstreams))
+        return read_report(self.store, [t.module_id for t in about if t.module_id is not None])
+
+    def loaded_until(self, table: Table) -> int:
+        """How far the table, or one of its upstreams, is loaded, epoch ms."""
+        assert table.module_id is not None  # noqa: S101 - only modules are loaded
+        return loaded_until_ms(self.report, table.module_id)

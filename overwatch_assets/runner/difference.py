@@ -2,21 +2,22 @@
 
 import datetime as dt
 from collections.abc import Callable, Iterable, Sequence
+from functools import reduce
 from typing import Any
 
 import pyarrow as pa
 import pyarrow.compute as pc
-from pyspark.sql import Column, DataFrame, functions as F
+from pyspark.sql import Column, DataFrame, functions as F, types as T
 
 from overwatch_assets.contract.table import Table
 from overwatch_assets.errors import StorageError
 from overwatch_assets.runner.changes import FOR_EVER, Record, day_window
 from overwatch_assets.runner.context import Load
+from overwatch_assets.runner.kept import MANY, kept
 from overwatch_assets.runner.window import Window
 from overwatch_assets.storage.tables import TOMBSTONE
 
 _ID = "_id"
-_FEW, _LIGHT = 20_000, 32 * 2**20  # rows and bytes that one message of the client carries easily
 
 
 def row_id(table: Table) -> Column:
@@ -32,9 +33,7 @@ def content_of(names: Iterable[str]) -> Column:
 
 def _sided(load: Load, rows: DataFrame, side: int) -> DataFrame:
     table = load.table
-    extra = dict.fromkeys(
-        [*table.entity, *table.links, *([table.partition] if table.partition else []), *_times(table)]
-    )
+    extra = dict.fromkeys([*said_of(table), *([table.partition] if table.partition else [])])
     return rows.select(
         row_id(table).alias(_ID),
         content_of(table.compared).alias("_content"),
@@ -42,6 +41,16 @@ def _sided(load: Load, rows: DataFrame, side: int) -> DataFrame:
         F.lit(side).alias("_side"),
         *(F.col(n).alias(f"_c_{n}") for n in extra),
     )
+
+
+def recorded(table: Table) -> list[str]:
+    """Columns whose values change records have."""
+    return list(dict.fromkeys([*table.entity, *table.links]))
+
+
+def said_of(table: Table) -> list[str]:
+    """Columns of a row that its change records are made of."""
+    return list(dict.fromkeys([*recorded(table), *_times(table)]))
 
 
 def _times(table: Table) -> list[str]:
@@ -54,17 +63,6 @@ def _head(table: Table) -> list[str]:
     if table.interval is None or not table.interval.tail:
         return []
     return [c for c in table.compared if c not in (*table.interval.tail, table.interval.end)]
-
-
-def starts_and_ends(table: Table) -> list[Column]:
-    """A row's time as two columns, `starts` and `ends`: what change records say of it."""
-    none = F.lit(None).cast("bigint")
-    if table.interval is None:
-        return [none.alias("starts"), none.alias("ends")]
-    start = F.col(table.interval.start).cast("bigint")
-    end = none if table.interval.end is None else F.col(table.interval.end).cast("bigint")
-    known = F.when(start.isNotNull(), end).otherwise(F.lit(FOR_EVER))  # without a start it has no time
-    return [F.coalesce(start, F.lit(FOR_EVER)).alias("starts"), known.alias("ends")]
 
 
 def compare(load: Load, new: DataFrame, stored: DataFrame) -> pa.Table:
@@ -97,9 +95,10 @@ def compare(load: Load, new: DataFrame, stored: DataFrame) -> pa.Table:
 
 def records(load: Load, changed: pa.Table, window: Window) -> Iterable[Record]:
     """Change records of compared rows: one of the row before, one of the row after; an entity's new rows have one."""
-    names = list(dict.fromkeys([*load.table.entity, *load.table.links]))
+    names = recorded(load.table)
     is_new = pc.is_null(changed.column("_old"))
-    yield from _of_new(load.table, names, changed.filter(is_new), window)
+    new = changed.filter(is_new).select([f"_c_{n}_1" for n in said_of(load.table)])
+    yield from records_of_new(load.table, new.rename_columns(said_of(load.table)), window)
     for row in changed.filter(pc.invert(is_new)).to_pylist():
         sides = [side for side, image in ((0, "_old"), (1, "_new")) if row[image] is not None]
         bounds = {side: _bounds(load.table, [row[f"_c_{n}_{side}"] for n in _times(load.table)]) for side in sides}
@@ -110,12 +109,18 @@ def records(load: Load, changed: pa.Table, window: Window) -> Iterable[Record]:
             yield Record(window, {n: as_text(row[f"_c_{n}_{side}"]) for n in names}, *bounds[side])
 
 
-def _of_new(table: Table, names: Sequence[str], rows: pa.Table, window: Window) -> Iterable[Record]:
-    """Records of new rows, one for each entity: all their links, and the time from the first to the last."""
-    values = [rows.column(f"_c_{n}_1").to_pylist() for n in names]
-    times = [rows.column(f"_c_{n}_1").to_pylist() for n in _times(table)]
+def records_of_new(table: Table, rows: pa.Table, window: Window) -> Iterable[Record]:
+    """Records of new rows, one for each entity: all their links, and the time from the first to the last.
+
+    Args:
+        table: the rows' table.
+        rows: its columns `said_of`.
+        window: the load's.
+    """
+    values = {n: rows.column(n).to_pylist() for n in recorded(table)}
+    times = [rows.column(n).to_pylist() for n in _times(table)]
     entities: dict[tuple[Any, ...], list[int]] = {}
-    for at, entity in enumerate(zip(*values[: len(table.entity)], strict=True)):
+    for at, entity in enumerate(zip(*(values[n] for n in table.entity), strict=True)):
         entities.setdefault(entity, []).append(at)
     for of_entity in entities.values():
         bounds = [_bounds(table, [column[at] for column in times]) for at in of_entity]
@@ -124,7 +129,7 @@ def _of_new(table: Table, names: Sequence[str], rows: pa.Table, window: Window) 
             window,
             {
                 name: tuple(dict.fromkeys(text for at in of_entity for text in as_text(column[at])))
-                for name, column in zip(names, values, strict=True)
+                for name, column in values.items()
             },
             None if None in starts else min(s for s in starts if s is not None),
             None if None in ends else max(e for e in ends if e is not None),
@@ -146,12 +151,6 @@ def as_text(value: object) -> tuple[str, ...]:
     if isinstance(value, list):
         return tuple(str(v) for v in value if v is not None)
     return (str(value),)
-
-
-def _carried(load: Load, rows: DataFrame) -> DataFrame:
-    """A few rows as a literal: a MERGE computes its source anew for each of its steps (docs/architecture.md)."""
-    data = load.store.arrow(rows)
-    return load.store.spark.createDataFrame(data, rows.schema) if data.nbytes <= _LIGHT else rows
 
 
 def write_difference(
@@ -195,27 +194,24 @@ def write_difference(
         load.changes.append(table, records(load, changed, load.window))
     born, dead = changed.filter(has).select([_ID]), changed.filter(pc.invert(has)).select([_ID])
 
+    def chosen(rows: DataFrame, ids: pa.Table, *, tombstone: bool) -> DataFrame:
+        return (
+            rows.withColumn(_ID, row_id(table))
+            .join(store.spark.createDataFrame(ids), _ID, "leftsemi")
+            .select(*table.schema.names, F.lit(tombstone).alias(TOMBSTONE))
+        )
+
     def difference() -> DataFrame:
-        parts = []
-        if born.num_rows:
-            fresh = new()
-            parts.append(
-                fresh.withColumn(_ID, row_id(table))
-                .join(store.spark.createDataFrame(born), _ID, "leftsemi")
-                .select(*fresh.columns, F.lit(False).alias(TOMBSTONE))
-            )
+        parts = [chosen(new(), born, tombstone=False)] if born.num_rows else []
         if dead.num_rows:
-            old = stored()
-            parts.append(
-                old.withColumn(_ID, row_id(table))
-                .join(store.spark.createDataFrame(dead), _ID, "leftsemi")
-                .select(*old.columns, F.lit(True).alias(TOMBSTONE))
-            )
-        return parts[0] if len(parts) == 1 else parts[0].unionByName(parts[1])
+            parts.append(chosen(stored(), dead, tombstone=True))
+        return reduce(DataFrame.unionByName, parts)
 
     load.lease.check()
-    few = changed.num_rows <= _FEW
-    store.merge(table, (lambda: _carried(load, difference())) if few else difference, dates=dates)
+    # A MERGE computes its source anew for each of its steps.
+    schema = T.StructType([*table.schema.fields, T.StructField(TOMBSTONE, T.BooleanType())])
+    is_few = changed.num_rows <= MANY
+    store.merge(table, kept(store, difference, schema) if is_few else difference, dates=dates)
     load.counts["inserted"] += changed.num_rows - pc.sum(had).as_py()
     load.counts["updated"] += pc.sum(pc.and_(had, has)).as_py()
     load.counts["deleted"] += dead.num_rows

@@ -6,10 +6,11 @@ from collections.abc import Iterable
 from pyspark.sql import functions as F
 
 from overwatch_assets.contract.table import Table
+from overwatch_assets.rules.days import DAY_MS, day_start_ms
 from overwatch_assets.runner.report import read_report
 from overwatch_assets.runner.staleness import Change, State
 from overwatch_assets.runner.state import TABLE_CHANGES
-from overwatch_assets.runner.window import DAY_MS, Window, day_start_ms
+from overwatch_assets.runner.window import Window
 from overwatch_assets.storage.tables import TableStore, is_any
 
 _LONGEST_GAP = 366  # days; a window's days are literals in its queries

@@ -5,14 +5,13 @@ from collections.abc import Callable, Iterator, Sequence
 
 import pyarrow as pa
 import pyarrow.compute as pc
-from pyspark.sql import DataFrame, functions as F, types as T
+from pyspark.sql import DataFrame, functions as F
 from pyspark.sql.pandas.types import to_arrow_type
 
 from overwatch_assets.contract.rebuild import Fold, Machine
-from overwatch_assets.contract.table import Table
-from overwatch_assets.runner.changes import FROM_EVER, Record
+from overwatch_assets.runner.changes import FROM_EVER
 from overwatch_assets.runner.context import Load
-from overwatch_assets.runner.difference import as_text, starts_and_ends, write_difference
+from overwatch_assets.runner.difference import records_of_new, said_of, write_difference
 from overwatch_assets.runner.kept import kept
 from overwatch_assets.runner.reader import FROM, Reader, after, near, of, on_days
 from overwatch_assets.runner.touched import AT, COUNT, Touch
@@ -37,8 +36,8 @@ def fold(load: Load) -> None:
     stored, days = _stored_entities(load, own)
     # Named by a record of this table: a load that was killed, or one that found nothing to say of it.
     there = pa.concat_tables([stored, _recorded(load, own)]) if touch.is_recorded else stored
-    known = touched.filter(_among(touched, there)) if there.num_rows else touched.slice(0, 0)
-    fresh = touched.filter(pc.invert(_among(touched, there))) if there.num_rows else touched
+    is_known = _among(touched, there)
+    known, fresh = touched.filter(is_known), touched.filter(pc.invert(is_known))
     reader = Reader(load, touch)
     limit = load.table.rebuild.batch_rows
     if load.table.days is not None:
@@ -65,31 +64,13 @@ def fold(load: Load) -> None:
 def _append(load: Load, batch: pa.Table, reader: Reader) -> None:
     """Entities with nothing stored: no comparison, no MERGE."""
     table, store = load.table, load.store
-
     rows = _rows(load, batch, reader)
     load.lease.check()
-    names = dict.fromkeys([*table.entity, *table.links])
-    if table.links or table.interval:
-        found = store.arrow(_of_entities(table, rows())).to_pylist()
-    else:
-        found = batch.select(list(table.entity)).to_pylist()
-    records = (Record(load.window, {n: as_text(r[n]) for n in names}, r.get("starts"), r.get("ends")) for r in found)
-    load.changes.append(table, records)
+    found = batch if said_of(table) == list(table.entity) else store.arrow(rows().select(*said_of(table)))
+    load.changes.append(table, records_of_new(table, found, load.window))
     load.lease.check()
     store.append(table, rows)
     load.counts["appended entities"] += batch.num_rows
-
-
-def _of_entities(table: Table, rows: DataFrame) -> DataFrame:
-    """What change records say of whole entities: all their links, and the time from their first row to their last."""
-    arrays = {n for n in table.links if isinstance(table.schema[n].dataType, T.ArrayType)}
-    picked = rows.select(*dict.fromkeys([*table.entity, *table.links]), *starts_and_ends(table))
-    lists = [F.flatten(F.collect_set(n)) if n in arrays else F.collect_set(n) for n in table.links]
-    return picked.groupBy(*table.entity).agg(
-        *(values.alias(n) for values, n in zip(lists, table.links, strict=True) if n not in table.entity),
-        F.when(F.count("starts") == F.count(F.lit(1)), F.min("starts")).alias("starts"),
-        F.when(F.count("ends") == F.count(F.lit(1)), F.max("ends")).alias("ends"),
-    )
 
 
 def _replace(load: Load, batch: pa.Table, reader: Reader, days: Sequence[dt.date | None]) -> None:
@@ -123,18 +104,18 @@ def _resumed(load: Load, touched: pa.Table) -> pa.Table:
     changed = store.spark.createDataFrame(own.rename_columns([*names, AT]))
     same = [F.col(e) == F.col(k) for e, k in zip(table.entity, names, strict=True)]
     rows = rebuild.stands(store.read(table)).where(near(table.entity, touched.select(list(table.entity))))
-    kept = [c for c in rebuild.carried if c != start]
+    carried = [c for c in rebuild.carried if c != start]
     found = store.arrow(
         rows.join(changed, [*same, F.col(start) < F.col(AT)])
         .groupBy(*table.entity)
-        .agg(F.max(start).alias(FROM), *(F.max_by(c, start).alias(f"before_{c}") for c in kept))
+        .agg(F.max(start).alias(FROM), *(F.max_by(c, start).alias(f"before_{c}") for c in carried))
     )
     found = found.cast(
         pa.schema(
             [
                 *(touched.schema.field(e) for e in table.entity),
                 (FROM, pa.int64()),
-                *((f"before_{c}", to_arrow_type(table.schema[c].dataType)) for c in kept),
+                *((f"before_{c}", to_arrow_type(table.schema[c].dataType)) for c in carried),
             ]
         )
     )
@@ -182,7 +163,7 @@ def _among(rows: pa.Table, others: pa.Table) -> pa.Array:
     """Which rows' entities are among the others."""
     names = others.column_names
     distinct = others.group_by(names).aggregate([])
-    marked = distinct.append_column("_hit", pa.array([True] * distinct.num_rows))
+    marked = distinct.append_column("_hit", pa.array([True] * distinct.num_rows, pa.bool_()))
     numbered = rows.select(names).append_column("_row", pa.array(range(rows.num_rows)))
     joined = numbered.join(marked, names, join_type="left outer").sort_by("_row")
     return pc.fill_null(joined.column("_hit"), False)  # noqa: FBT003 - a value

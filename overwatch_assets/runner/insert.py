@@ -10,12 +10,12 @@ from pyspark.sql import DataFrame, Window as Over, functions as F, types as T
 from overwatch_assets.contract.rebuild import Insert
 from overwatch_assets.contract.registry import tables
 from overwatch_assets.contract.table import META
+from overwatch_assets.rules.days import day_of
 from overwatch_assets.runner.changes import Record, day_window
 from overwatch_assets.runner.context import Load
 from overwatch_assets.runner.difference import as_text, content_of, row_id, write_difference
 from overwatch_assets.runner.kept import kept
 from overwatch_assets.runner.state import QUARANTINE
-from overwatch_assets.runner.window import day_of
 from overwatch_assets.storage.tables import TOMBSTONE, is_any
 
 _KEPT_BYTES = 65_536

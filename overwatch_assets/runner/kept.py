@@ -7,7 +7,7 @@ from pyspark.sql import DataFrame, types as T
 
 from overwatch_assets.storage.tables import TableStore
 
-_ROWS, _BYTES = 50_000, 48 * 2**20  # what one message of the client carries easily
+MANY, _BYTES = 50_000, 48 * 2**20  # rows and bytes: one message of the client carries less easily
 
 
 def kept(store: TableStore, rows: Callable[[], DataFrame], schema: T.StructType) -> Callable[[], DataFrame]:
@@ -17,9 +17,9 @@ def kept(store: TableStore, rows: Callable[[], DataFrame], schema: T.StructType)
     most of what a load of few rows costs. Rows of volume are computed anew.
     """
     try:
-        data = store.arrow(rows().limit(_ROWS + 1))
+        data = store.arrow(rows().limit(MANY + 1))
     except pa.ArrowInvalid:  # Sail may call a member of a struct nullable and send it as not null, which can't be cast
         return rows
-    if data.num_rows > _ROWS or data.nbytes > _BYTES:
+    if data.num_rows > MANY or data.nbytes > _BYTES:
         return rows
     return lambda: store.spark.createDataFrame(data, schema)

@@ -11,10 +11,10 @@ from pyspark.sql import Column, DataFrame, functions as F, types as T
 from overwatch_assets.contract.inputs import AsOf, Events, Linked
 from overwatch_assets.contract.rebuild import Machine
 from overwatch_assets.contract.table import Interval, Table
+from overwatch_assets.rules.days import DAY_MS, day_start_ms
 from overwatch_assets.runner.changes import FROM_EVER, SINCE
 from overwatch_assets.runner.context import Load
 from overwatch_assets.runner.touched import COUNT, Touch, only
-from overwatch_assets.runner.window import DAY_MS, day_start_ms
 from overwatch_assets.storage.tables import TableStore, is_any
 
 FROM = "_from"

@@ -25,10 +25,8 @@ from overwatch_assets.runner.report import (
     FAILED,
     INELIGIBLE,
     SUCCESS,
-    Loaded,
     append_report,
     effective,
-    read_report,
 )
 from overwatch_assets.runner.tracked import load_event_logs
 from overwatch_assets.runner.window import Window, covers, to_ms, windows_of
@@ -134,9 +132,8 @@ class Runner:
         )
         started_ms = time.time_ns() // 1_000_000
         before = self.store.version(table)
-        report = self._report_of(table)
         try:
-            self._require_upstreams(table, window, report)
+            self._require_upstreams(load)
             for name in (table.name, *table.side_tables):
                 self.store.ensure(tables()[name])
             empty = self._run(load)
@@ -177,20 +174,16 @@ class Runner:
         (mirror if isinstance(table.rebuild, Mirror) else insert)(load, reading)
         return reading.empty
 
-    def _report_of(self, table: Table) -> list[Loaded]:
-        upstreams = [tables()[name] for name in table.required]
-        return read_report(self.store, {t.module_id for t in (table, *upstreams) if t.module_id is not None})
-
-    def _require_upstreams(self, table: Table, window: Window, report: list[Loaded]) -> None:
+    def _require_upstreams(self, load: Load) -> None:
         """Refuse to load from an upstream that has not been loaded for the window, or last failed there."""
-        missing = []
+        table, window, missing = load.table, load.window, []
         for name in table.required:
             module_id = tables()[name].module_id
             assert module_id is not None  # noqa: S101 - only modules are upstreams
-            if not covers(effective(report, module_id), window):
+            if not covers(effective(load.report, module_id), window):
                 missing.append(f"{name} is not loaded for {window}")
                 continue
-            latest = [r for r in report if r.module_id == module_id and _meets(r.window, window)][-1:]
+            latest = [r for r in load.report if r.module_id == module_id and _meets(r.window, window)][-1:]
             if latest and not latest[0].is_effective:
                 missing.append(f"the last load of {name} for {window} was {latest[0].status.split(':')[0]}")
         if missing:

@@ -12,8 +12,9 @@ from itertools import pairwise
 
 from overwatch_assets.contract.rebuild import Fold
 from overwatch_assets.contract.table import Table
+from overwatch_assets.rules.days import day_of
 from overwatch_assets.runner.report import Loaded
-from overwatch_assets.runner.window import Window, day_of
+from overwatch_assets.runner.window import Window
 
 
 @dataclass(frozen=True)

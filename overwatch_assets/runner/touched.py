@@ -13,7 +13,6 @@ from overwatch_assets.contract.rebuild import Insert, Machine
 from overwatch_assets.contract.table import Table
 from overwatch_assets.runner.changes import FOR_EVER, FROM_EVER
 from overwatch_assets.runner.context import Load
-from overwatch_assets.runner.report import Loaded, loaded_until_ms, read_report
 from overwatch_assets.storage.tables import is_any
 
 COUNT = "_n"
@@ -72,22 +71,12 @@ class Touch:
 
     def loaded_until(self) -> Mapping[str, int]:
         """How far each input that is a module is loaded, epoch ms."""
-        return {
-            name: loaded_until_ms(self._report, module) for name, module in self._modules.items() if module is not None
-        }
-
-    @cached_property
-    def _modules(self) -> dict[str, int | None]:
-        return {name: self.load.upstream(name).module_id for name in self.table.upstreams}
-
-    @cached_property
-    def _report(self) -> list[Loaded]:
-        own = self.table.module_id
-        return read_report(self.load.store, [m for m in (*self._modules.values(), own) if m is not None])
+        modules = [t for t in map(self.load.upstream, self.table.upstreams) if t.module_id is not None]
+        return {t.name: self.load.loaded_until(t) for t in modules}
 
     def _before(self, name: str) -> int:
         """How far an input was loaded when the table's last load looked."""
-        own = [r for r in self._report if r.module_id == self.table.module_id and r.is_effective]
+        own = [r for r in self.load.report if r.module_id == self.table.module_id and r.is_effective]
         return max((r.inputs_until.get(name, 0) for r in own), default=0)
 
     def _of_events(self, upstream: Table, role: Events) -> pa.Table:
@@ -116,7 +105,7 @@ class Touch:
     def _of_open_rows(self, upstream: Table, role: Linked) -> pa.Table:
         """Days by which open rows of an input have grown since the table's last load."""
         assert role.open is not None and upstream.interval is not None  # noqa: S101, PT018 - tells mypy
-        self.load.inputs_until[upstream.name] = self.loaded_until()[upstream.name]
+        self.load.inputs_until[upstream.name] = self.load.loaded_until(upstream)
         start = F.col(upstream.interval.start)
         grew = self.load.store.read(upstream).where(F.col(role.open) & start.isNotNull())
         since = F.greatest(start, F.lit(self._before(upstream.name)))

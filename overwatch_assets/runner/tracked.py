@@ -19,11 +19,11 @@ from pyspark.sql import Column, DataFrame, Window as Over, functions as F
 
 from overwatch_assets.bronze.spark_events_processedfiles import spark_events_processedfiles as TRACKER
 from overwatch_assets.errors import SourceError
+from overwatch_assets.rules.days import day_of
 from overwatch_assets.runner.changes import Record, day_window
 from overwatch_assets.runner.context import Load
 from overwatch_assets.runner.insert import Reject, content_hash, insert_side, quarantine
 from overwatch_assets.runner.state import QUARANTINE
-from overwatch_assets.runner.window import day_of
 from overwatch_assets.sources.event_logs.codecs import Codec
 from overwatch_assets.sources.event_logs.events import log_id_of
 from overwatch_assets.sources.event_logs.listing import ListingFailure, LogFile, find_logs

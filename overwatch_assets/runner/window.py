@@ -5,18 +5,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from itertools import pairwise
 
-DAY_MS = 86_400_000
-_EPOCH = dt.date(1970, 1, 1)
-
-
-def day_start_ms(day: dt.date) -> int:
-    """First millisecond of a UTC day."""
-    return (day - _EPOCH).days * DAY_MS
-
-
-def day_of(ms: int) -> dt.date:
-    """The UTC day of an epoch millisecond."""
-    return _EPOCH + dt.timedelta(days=ms // DAY_MS)
+from overwatch_assets.rules.days import DAY_MS, day_start_ms, days_of
 
 
 def to_ms(moment: dt.datetime) -> int:
@@ -34,10 +23,7 @@ class Window:
     @property
     def days(self) -> list[dt.date]:
         """Days that the window meets."""
-        if self.until_ms <= self.from_ms:
-            return []
-        first, last = day_of(self.from_ms), day_of(self.until_ms - 1)
-        return [first + dt.timedelta(days=n) for n in range((last - first).days + 1)]
+        return [] if self.until_ms <= self.from_ms else days_of(self.from_ms, self.until_ms)
 
     def __str__(self) -> str:
         """As people write it: the first day, or the first and the last."""

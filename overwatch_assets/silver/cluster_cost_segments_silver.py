@@ -1,6 +1,5 @@
 """Module 2101: what clusters cost, in pieces that add up. All money comes from here."""
 
-import datetime as dt
 from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
@@ -11,7 +10,6 @@ from overwatch_assets.bronze.instancedetails import instancedetails as NODES
 from overwatch_assets.contract import AsOf, Column, Fold, Invariant, Linked, table
 from overwatch_assets.rules.cost_segments import (
     AMOUNTS,
-    DAY_MS,
     Definition,
     Occupant,
     Price,
@@ -20,6 +18,7 @@ from overwatch_assets.rules.cost_segments import (
     price_key,
     segments,
 )
+from overwatch_assets.rules.days import day_of
 from overwatch_assets.rules.money import EVERYTHING_PRICED
 from overwatch_assets.rules.per_entity import answered, gathered
 from overwatch_assets.rules.run_costs import on_clusters
@@ -180,7 +179,6 @@ def cluster_cost_segments_silver(
     )
 
 
-_EPOCH = dt.date(1970, 1, 1)
 _DDL = ",".join(["cluster_id:string", *(f"{c.name}:{c.type}" for c in _SEGMENT)])
 
 
@@ -218,7 +216,7 @@ def _segments(entity: Mapping[str, Any]) -> Iterator[dict[str, Any]]:
             for run in entity["runs"] or ()
         ],
         prices=prices,
-        days={(day - _EPOCH).days for day in entity["days"]},
+        days=entity["days"],
     )
     for segment in found:
         definition = segment.definition
@@ -230,7 +228,7 @@ def _segments(entity: Mapping[str, Any]) -> Iterator[dict[str, Any]]:
             "segment_end": segment.end,
             "state": segment.state.state,
             "unixTimeMS_state_start": segment.state.start,
-            "state_start_date": _EPOCH + dt.timedelta(segment.state.start // DAY_MS),
+            "state_start_date": day_of(segment.state.start),
             "is_open": segment.state.is_open and segment.end == segment.state.end,
             "current_num_workers": segment.state.current,
             "target_num_workers": segment.state.target,

@@ -1,6 +1,5 @@
 """Module 2019: the states of clusters."""
 
-import datetime as dt
 import json
 from collections.abc import Iterator
 from typing import Any
@@ -9,12 +8,12 @@ from pyspark.sql import DataFrame, functions as F
 
 from overwatch_assets.contract import Column, Events, Interval, Linked, Machine, table
 from overwatch_assets.rules.cluster_states import STANDS_OFF, STANDS_ON, Before, Cluster, Event, Run, Spec, states
+from overwatch_assets.rules.days import DAY_MS, days_of
 from overwatch_assets.rules.per_entity import answered, gathered
 from overwatch_assets.rules.run_costs import on_clusters
 from overwatch_assets.rules.spark_time import date_of, timestamp_of
 
 _SIZES = ("current_num_workers", "target_num_workers", "cluster_size")
-_DAY_MS = 86_400_000
 _STATES = (
     "cluster_id:string,state:string,start:bigint,end:bigint,label:bigint,is_open:boolean,imputed:boolean,"
     "running:boolean,dbu_billable:boolean,current:bigint,target:bigint,reset:int,restart:bigint,since_ms:bigint,"
@@ -200,7 +199,7 @@ def _states(entity: dict[str, Any]) -> Iterator[dict[str, Any]]:
     cluster = Cluster(
         events=[_event(event) for event in entity["events"] or []],
         loaded_until=entity["loaded_until"]["cluster_events_bronze"],
-        longest_ms=entity["max_state_days"] * _DAY_MS,
+        longest_ms=entity["max_state_days"] * DAY_MS,
         runs=[Run(run["start"], run["end"]) for run in entity["runs"] or []],
         specs=[
             Spec(spec["ms"], spec["sequence"], _workers(spec), spec["minutes"], spec["automated"])
@@ -230,11 +229,8 @@ def _states(entity: dict[str, Any]) -> Iterator[dict[str, Any]]:
             "reset": int(state.reset),
             "restart": state.restart,
             "since_ms": state.since_restart_ms,
-            "dates": [_EPOCH + dt.timedelta(day) for day in range(state.start // _DAY_MS, label // _DAY_MS + 1)],
+            "dates": days_of(state.start, label + 1),
         }
-
-
-_EPOCH = dt.date(1970, 1, 1)
 
 
 def _not_over(spans: DataFrame, runs: DataFrame) -> DataFrame:

@@ -21,7 +21,7 @@ from overwatch_assets.rules.job_settings import (
     job_states,
 )
 from overwatch_assets.rules.json_values import arrow_of, parsed, shaper, text_of
-from overwatch_assets.rules.spark_time import date_of
+from overwatch_assets.rules.spark_time import date_of, midnight_ms
 
 _SETTINGS = spark_type(SETTINGS)
 assert isinstance(_SETTINGS, T.StructType)  # noqa: S101 - tells mypy
@@ -153,7 +153,7 @@ def job_status_silver(spans: DataFrame, audit_log_bronze: DataFrame, jobs_snapsh
     One row: a job after one of its successful creations, changes, changes of permissions or its deletion, with the
     definition that it then had; or a job as its first snapshot shows it, if no earlier row defines it.
     """
-    midnight = F.datediff("date", F.lit("1970-01-01").cast("date")).cast("bigint") * F.lit(86_400_000).cast("bigint")
+    midnight = midnight_ms(F.col("date"))
     nothing = F.lit(None)
     succeeded = (F.col("response.statusCode") == 200) & F.col("event_job_id").isNotNull()
     told = audit_log_bronze.where(succeeded).select(

@@ -12,11 +12,12 @@ from overwatch_assets.config.deployment import Workspace
 from overwatch_assets.config.secrets import resolve
 from overwatch_assets.contract.types import spark_type
 from overwatch_assets.rules.audit_records import cluster_id_of
+from overwatch_assets.rules.days import DAY_MS, day_of
 from overwatch_assets.rules.json_secrets import cut_secrets
 from overwatch_assets.rules.json_values import parsed, shaper, text_of
 from overwatch_assets.runner.context import Load
 from overwatch_assets.runner.insert import Reading, Reject, content_hash
-from overwatch_assets.runner.window import DAY_MS, day_of, to_ms
+from overwatch_assets.runner.window import to_ms
 from overwatch_assets.sources.registry import Reader
 from overwatch_assets.sources.workspace_api import ApiSettings, WorkspaceApi
 

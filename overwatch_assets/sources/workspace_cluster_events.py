@@ -10,12 +10,12 @@ from pyspark.sql import functions as F, types as T
 
 from overwatch_assets.contract.table import META, ORGANIZATION
 from overwatch_assets.rules.cluster_states import TERMINATING
+from overwatch_assets.rules.days import DAY_MS, day_of, day_start_ms
 from overwatch_assets.rules.json_secrets import cut_from_text
 from overwatch_assets.rules.json_values import shaper
 from overwatch_assets.runner.context import Load
 from overwatch_assets.runner.insert import Reading
-from overwatch_assets.runner.report import loaded_until_ms, read_report
-from overwatch_assets.runner.window import DAY_MS, day_of, day_start_ms, to_ms
+from overwatch_assets.runner.window import to_ms
 from overwatch_assets.sources.registry import Reader
 from overwatch_assets.sources.workspace import (
     ApiFactory,
@@ -67,8 +67,8 @@ def _read(load: Load, api: WorkspaceApi) -> Reading:
     errors: list[tuple[object, ...]] = []
     latest_ms = to_ms(load.now) + DAY_MS  # clocks differ, but not by more
     incomplete = 0
-    loaded_ms = loaded_until_ms(read_report(load.store, [_module(load)]), _module(load))
-    ends = dict.fromkeys(begins, max(until_ms, loaded_ms)) | {c: until_ms for c, (*_, later) in told.items() if later}
+    loaded_ms = max(until_ms, load.loaded_until(load.table))
+    ends = dict.fromkeys(begins, loaded_ms) | {c: until_ms for c, (*_, later) in told.items() if later}
     spans = (failed.span(Span(cluster_id, begin, ends[cluster_id])) for cluster_id, begin in sorted(begins.items()))
     for found in api.cluster_events(spans):
         for number, page in enumerate(found.pages, start=1):
@@ -91,11 +91,6 @@ def _read(load: Load, api: WorkspaceApi) -> Reading:
         notes={"clusters asked": len(begins), "clusters not read to their end": incomplete},
         empty="" if frames else f"no events of {len(begins)} clusters",
     )
-
-
-def _module(load: Load) -> int:
-    assert load.table.module_id is not None  # noqa: S101 - tells mypy
-    return load.table.module_id
 
 
 def _told(load: Load) -> dict[str, tuple[int, str, bool]]:

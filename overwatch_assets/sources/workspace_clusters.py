@@ -6,10 +6,11 @@ import logging
 from pyspark.sql import functions as F
 
 from overwatch_assets.errors import SourceError
+from overwatch_assets.rules.days import day_of
 from overwatch_assets.rules.json_secrets import cut_from_text
 from overwatch_assets.runner.context import Load
 from overwatch_assets.runner.insert import Reading
-from overwatch_assets.runner.window import day_of, to_ms
+from overwatch_assets.runner.window import to_ms
 from overwatch_assets.sources.registry import Reader
 from overwatch_assets.sources.workspace import ApiFactory, api_reader, clusters_of_audit, parts, rows_schema
 from overwatch_assets.sources.workspace_api import ApiFailure, WorkspaceApi

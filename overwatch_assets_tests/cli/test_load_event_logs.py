@@ -14,8 +14,9 @@ from overwatch_assets.cli import app
 from overwatch_assets.cli.event_logs import BRONZE, spark_tables
 from overwatch_assets.cli.where import spark_only
 from overwatch_assets.contract.registry import tables
+from overwatch_assets.rules.days import DAY_MS, day_of
 from overwatch_assets.runner.runner import Runner
-from overwatch_assets.runner.window import DAY_MS, Window, day_of, to_ms
+from overwatch_assets.runner.window import Window, to_ms
 from overwatch_assets.sample.logs import RECORDED, recorded, retime
 from overwatch_assets.sources.registry import Sources
 from overwatch_assets.storage.location import Location

@@ -12,8 +12,9 @@ from pyspark.sql import DataFrame, SparkSession
 from overwatch_assets.cli.event_logs import spark_tables
 from overwatch_assets.config.deployment import Workspace
 from overwatch_assets.contract.registry import tables
+from overwatch_assets.rules.days import day_start_ms
 from overwatch_assets.runner.runner import Runner
-from overwatch_assets.runner.window import Window, day_start_ms
+from overwatch_assets.runner.window import Window
 from overwatch_assets.sample.record.__main__ import RECORDED
 from overwatch_assets.sample.record.manifest import describe
 from overwatch_assets.sources.registry import Sources

@@ -10,9 +10,9 @@ from typing import Any
 import pytest
 
 from overwatch_assets.contract.registry import tables
+from overwatch_assets.rules.days import day_of
 from overwatch_assets.runner import tracked
 from overwatch_assets.runner.state import TABLE_CHANGES
-from overwatch_assets.runner.window import day_of
 from overwatch_assets.storage.lease import lease
 from overwatch_assets_tests.laws.conftest import Opens
 from overwatch_assets_tests.laws.workshop import Workshop, differences, in_world

@@ -6,8 +6,9 @@ import pytest
 
 from overwatch_assets.contract.registry import tables
 from overwatch_assets.errors import IneligibleError, SourceError
+from overwatch_assets.rules.days import DAY_MS
 from overwatch_assets.runner.report import effective, loaded_until_ms, read_report
-from overwatch_assets.runner.window import DAY_MS, Window, holes, paint
+from overwatch_assets.runner.window import Window, holes, paint
 from overwatch_assets_tests.laws.conftest import Opens
 from overwatch_assets_tests.laws.workshop import Workshop, day_windows, loaded_windows
 from overwatch_assets_tests.laws.worlds import DAYS, START_MS, File, application, at, files_of

@@ -5,7 +5,8 @@ from itertools import pairwise
 
 from hypothesis import given, strategies as st
 
-from overwatch_assets.runner.window import DAY_MS, Window, covers, day_of, day_start_ms, holes, paint, windows_of
+from overwatch_assets.rules.days import DAY_MS, day_of, day_start_ms
+from overwatch_assets.runner.window import Window, covers, holes, paint, windows_of
 
 windows = st.builds(lambda a, n: Window(a, a + n), st.integers(0, 40), st.integers(1, 15))
 several = st.lists(windows, max_size=8)

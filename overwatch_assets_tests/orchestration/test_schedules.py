@@ -7,9 +7,10 @@ import dagster as dg
 from overwatch_assets.contract.registry import modules
 from overwatch_assets.orchestration.partitions import RANGE_END, RANGE_START
 from overwatch_assets.orchestration.schedules import requests
+from overwatch_assets.rules.days import DAY_MS, day_start_ms
 from overwatch_assets.runner.report import Loaded
 from overwatch_assets.runner.staleness import Change, State
-from overwatch_assets.runner.window import DAY_MS, Window, day_start_ms
+from overwatch_assets.runner.window import Window
 from overwatch_assets_tests.orchestration.worlds import World
 
 TODAY = dt.date(2024, 5, 10)

@@ -1,6 +1,6 @@
 import datetime as dt
 
-from overwatch_assets.rules.prices import Given, Kind, Price, in_force, midnight_ms
+from overwatch_assets.rules.prices import Given, Kind, Price, in_force
 
 SINCE = dt.date(2024, 5, 1)
 
@@ -47,11 +47,11 @@ def test_a_row_from_the_primordial_date_or_before_takes_the_place_of_what_is_shi
         assert (dates(rows), wrong) == ([(0.6, start, None, True)], [])
 
 
-def test_a_row_ends_where_the_next_begins_to_the_millisecond() -> None:
+def test_a_row_ends_on_the_day_on_which_the_next_begins() -> None:
     before, after = in_force(SHIPPED, Given([dbu(0.6, day(2))]), since=SINCE)[0]
     assert (before.applies_on(day(1)), before.applies_on(day(2)), after.applies_on(day(2))) == (True, False, True)
-    assert midnight_ms(before.active_until) == midnight_ms(after.active_from) == 1_714_608_000_000
-    assert midnight_ms(after.active_until) is None
+    assert before.active_until == after.active_from == day(2)
+    assert after.active_until is None
 
 
 def test_keys_are_compared_trimmed_and_in_lower_case_and_skus_spelled_as_overwatch_does() -> None:

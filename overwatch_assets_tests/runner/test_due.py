@@ -4,8 +4,9 @@ import datetime as dt
 
 import pytest
 
+from overwatch_assets.rules.days import DAY_MS, day_start_ms
 from overwatch_assets.runner.due import joined
-from overwatch_assets.runner.window import DAY_MS, Window, day_start_ms
+from overwatch_assets.runner.window import Window
 
 MAY = day_start_ms(dt.date(2024, 5, 1))
 

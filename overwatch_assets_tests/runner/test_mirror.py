@@ -11,10 +11,10 @@ from pyspark.sql import DataFrame, SparkSession
 from overwatch_assets.contract import Column, Insert, Linked, Mirror, Source, table
 from overwatch_assets.contract.registry import tables
 from overwatch_assets.errors import ConfigurationError
+from overwatch_assets.rules.days import day_start_ms
 from overwatch_assets.runner.insert import Reading
 from overwatch_assets.runner.runner import Result, Runner
 from overwatch_assets.runner.state import TABLE_CHANGES
-from overwatch_assets.runner.window import day_start_ms
 from overwatch_assets.sources.registry import Sources
 from overwatch_assets.sources.standard import standard_sources
 from overwatch_assets.storage.location import Location

@@ -3,9 +3,10 @@
 import datetime as dt
 
 from overwatch_assets.contract.registry import modules, tables
+from overwatch_assets.rules.days import DAY_MS, day_start_ms
 from overwatch_assets.runner.report import Loaded
 from overwatch_assets.runner.staleness import Change, State, needed
-from overwatch_assets.runner.window import DAY_MS, Window, day_start_ms
+from overwatch_assets.runner.window import Window
 
 MAY = [dt.date(2024, 5, 1) + dt.timedelta(days=n) for n in range(10)]
 START = day_start_ms(MAY[0])

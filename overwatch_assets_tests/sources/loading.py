@@ -12,8 +12,9 @@ from pyspark.sql import SparkSession
 
 from overwatch_assets.config.deployment import Workspace
 from overwatch_assets.contract.registry import tables
+from overwatch_assets.rules.days import day_start_ms
 from overwatch_assets.runner.runner import Result, Runner
-from overwatch_assets.runner.window import Window, day_start_ms
+from overwatch_assets.runner.window import Window
 from overwatch_assets.sample.server import Known, SampleApi
 from overwatch_assets.sources.registry import Sources
 from overwatch_assets.sources.standard import standard_sources

@@ -8,7 +8,7 @@ from pyspark.sql import SparkSession
 
 from overwatch_assets.contract.registry import tables
 from overwatch_assets.errors import IneligibleError, SourceError
-from overwatch_assets.runner.window import DAY_MS
+from overwatch_assets.rules.days import DAY_MS
 from overwatch_assets.sample.server import Fault, Known
 from overwatch_assets_tests.sources.loading import DAY1, DAY2, DAY3, NOON, START, ApiWorld, World, at, event
 
