@@ -19,6 +19,9 @@ class Events:
     Attributes:
         key: the bronze columns that hold the entity.
         time: the bronze column with the time of an event, epoch ms: of a `Machine`, which reads on from a time.
+        taken: the timestamp column of rows that are snapshots, which say what holds until the next event. Those after
+            the first one that follows the last of the entity's own rows say nothing new, and do not touch it: the
+            table has an interval, and its rows do not depend on them.
         only: per bronze column the values that this table needs; other rows are not read.
         optional: the table loads without this input.
     """
@@ -27,6 +30,7 @@ class Events:
     only: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     optional: bool = False
     time: str | None = None
+    taken: str | None = None
 
 
 @dataclass(frozen=True)

@@ -81,6 +81,13 @@ META = (
 )
 
 
+MONTH = "month"
+
+
+def _month_of(day: str) -> Column:
+    return Column(MONTH, "date", f"First day of the month of `{day}`: the table's days are small.", bookkeeping=True)
+
+
 @dataclass(frozen=True, kw_only=True)
 class Table:
     """The contract of one table.
@@ -93,6 +100,8 @@ class Table:
         interval: when a row holds, for tables that depend on it by time.
         links: columns with keys of other entities, written to the change records.
         partition: the date column that the Delta table is partitioned by, if it grows.
+        of_month: the date column of which `partition` is the month: of tables whose days are small, as a file of each
+            day costs more to open than its rows to read.
         inputs: upstream tables and sources by parameter name, with the roles in which each is read.
     """
 
@@ -106,6 +115,7 @@ class Table:
     entity: tuple[str, ...] = ()
     links: tuple[str, ...] = ()
     partition: str | None = None
+    of_month: str | None = None
     interval: Interval | None = None
     z_order: tuple[str, ...] = ()
     rebuild: Rebuild | None = None
@@ -127,8 +137,7 @@ class Table:
         if self.interval is not None:
             bounds = (self.interval.start, self.interval.end, *self.interval.tail)
             wrong += [n for n in bounds if n is not None and n not in names]
-        if self.partition is not None and self.partition not in names:
-            wrong.append(self.partition)
+        wrong += [n for n in (self.partition, self.of_month) if n is not None and n not in names]
         if wrong:
             raise ConfigurationError(f"{self.name}: {', '.join(wrong)} is not among its columns")
         lower = [n.lower() for n in names]
@@ -157,6 +166,11 @@ class Table:
     def by_name(self) -> Mapping[str, Column]:
         """Columns by name."""
         return {column.name: column for column in self.columns}
+
+    @property
+    def day(self) -> str | None:
+        """The column with a row's day, if the table grows."""
+        return self.of_month or self.partition
 
     @property
     def days(self) -> str | None:
@@ -210,6 +224,7 @@ def table(
     entity: tuple[str, ...] = (),
     links: tuple[str, ...] = (),
     partition: str | None = None,
+    by_month: bool = False,
     interval: Interval | None = None,
     z_order: tuple[str, ...] = (),
     side_tables: tuple[str, ...] = (),
@@ -220,6 +235,7 @@ def table(
     """Make the decorated transform a table: its name is the function's, its layer the package's.
 
     The transform's parameters are ``spans`` (not for bronze) and the inputs, by name; consulted ones are no parameters.
+    ``partition`` is a row's day; ``by_month``, its month is the partition, a column that the runner adds.
 
     Raises:
         ConfigurationError: parameters and inputs differ, or the contract contradicts itself.
@@ -246,13 +262,14 @@ def table(
                 name=name,
                 layer=layer,  # type: ignore[arg-type]  # one of the three, checked above
                 doc=inspect.getdoc(transform) or "",
-                columns=(ORGANIZATION, *columns, *META),
+                columns=(ORGANIZATION, *columns, *([_month_of(partition)] if by_month and partition else []), *META),
                 keys=keys,
                 module_id=module_id,
                 module_name=module_name,
                 entity=entity,
                 links=links,
-                partition=partition,
+                partition=MONTH if by_month else partition,
+                of_month=partition if by_month else None,
                 interval=interval,
                 z_order=z_order,
                 rebuild=rebuild,

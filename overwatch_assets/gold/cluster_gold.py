@@ -62,6 +62,7 @@ _FURTHER = same(
     entity=("cluster_id",),
     keys=("cluster_id", "unixTimeMS", "sequence"),
     partition="date",
+    by_month=True,
     interval=Interval("unixTimeMS"),
     inputs={"cluster_spec_silver": Linked(("cluster_id",))},
     view=View(

@@ -36,6 +36,7 @@ _COLUMNS = same(
     entity=("instance_pool_id",),
     keys=("instance_pool_id", "timestamp", "sequence"),
     partition="date",
+    by_month=True,
     inputs={"pools_silver": Linked(("instance_pool_id",))},
     view=View(
         "instancepool",

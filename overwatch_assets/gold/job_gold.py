@@ -48,6 +48,7 @@ _COLUMNS = (
     entity=("job_id",),
     keys=("job_id", "unixTimeMS", "action", "request_id"),
     partition="date",
+    by_month=True,
     z_order=("job_id",),
     inputs={"job_status_silver": Linked(("jobId",))},
     view=View(

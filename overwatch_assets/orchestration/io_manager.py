@@ -82,7 +82,7 @@ class DeltaIOManager(dg.ConfigurableIOManager):
         common: dict[str, dg.MetadataValue | str | int | float] = {"status": part.status}
         if part.window is not None:
             store = self.spark.platform.store(workspace_id)
-            if loads.table.partition is None:
+            if loads.table.day is None:
                 stored, common["dagster/row_count"] = {}, store.row_count(loads.table)
             else:
                 stored = store.rows_per_day(loads.table, part.days)
@@ -99,7 +99,7 @@ def of_days(store: TableStore, name: str, days: list[dt.date] | None) -> DataFra
     """Read a table's rows of some days, or all if none are given or the table has no days."""
     table = tables()[name]
     rows = store.read(table)
-    return rows if days is None or table.partition is None else rows.where(is_any(F.col(table.partition), days))
+    return rows if days is None or table.day is None else rows.where(is_any(F.col(table.day), days))
 
 
 def _failure(loads: PendingLoads, errors: Mapping[str, Exception]) -> dg.Failure:

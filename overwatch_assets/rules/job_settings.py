@@ -212,14 +212,13 @@ def _typed(name: str, value: Any) -> Any:
 
 
 def _created(ordered: Iterable[JobEvent]) -> tuple[Any, Any]:
-    """Who made the job, and when: as its `create` says, else as its snapshots do."""
-    said = [
-        (event.email, event.timestamp)
-        if event.action == "create"
-        else (event.said.get("creator_user_name"), event.said.get("created_time"))
-        for event in sorted(ordered, key=lambda event: event.action != "create")
-        if event.action in (SNAPSHOT, "create")
-    ]
+    """Who made the job, and when: as its `create` says, else as its first snapshot does."""
+    events = list(ordered)
+    said = [(event.email, event.timestamp) for event in events if event.action == "create"]
+    for event in events:
+        if event.action == SNAPSHOT:
+            said.append((event.said.get("creator_user_name"), event.said.get("created_time")))
+            break
     by, at = ([pair[n] for pair in said if pair[n] is not None] for n in (0, 1))
     return next(iter(by), None), next(iter(at), None)
 

@@ -10,7 +10,7 @@ from pyspark.sql import DataFrame, functions as F
 
 from overwatch_assets.config.deployment import Workspace
 from overwatch_assets.contract.registry import tables
-from overwatch_assets.contract.table import Table
+from overwatch_assets.contract.table import MONTH, Table
 from overwatch_assets.runner.changes import Changes
 from overwatch_assets.runner.report import Loaded, loaded_until_ms, read_report
 from overwatch_assets.runner.window import Window
@@ -55,6 +55,8 @@ class Load:
             "Pipeline_SnapTS": F.timestamp_millis(F.lit(round(self.now.timestamp() * 1000))),
             "Overwatch_RunID": F.lit(self.run_id),
         }
+        if self.table.of_month is not None:
+            meta[MONTH] = F.trunc(self.table.of_month, "MM").cast("date")
         have = [c for c in rows.columns if c not in meta]
         return self.store.conform(self.table, rows.select(*have, *(value.alias(name) for name, value in meta.items())))
 

@@ -1,5 +1,6 @@
 """Which entities a load has to rebuild, and from when on (docs/architecture.md)."""
 
+import datetime as dt
 from collections.abc import Mapping, Sequence
 from functools import cached_property
 
@@ -19,6 +20,9 @@ COUNT = "_n"
 """Column with the number of an entity's events in the window, where that is known; else 0."""
 AT = "_at"
 """Column with the earliest time of which an entity changed, epoch ms; `FROM_EVER`: not bounded."""
+
+_BEFORE = dt.timedelta(days=8)
+"""How long before the window earlier snapshots are looked for."""
 
 
 class Touch:
@@ -80,9 +84,27 @@ class Touch:
         return max((r.inputs_until.get(name, 0) for r in own), default=0)
 
     def _of_events(self, upstream: Table, role: Events) -> pa.Table:
+        if role.taken is not None and self.load.store.exists(self.table):
+            return self._of_snapshots(upstream, role)
         at = F.lit(FROM_EVER) if role.time is None else F.min(role.time)
         rows = in_window(self.load, upstream, role).groupBy(*self._named(role.key))
         return self.load.store.arrow(rows.agg(F.count(F.lit(1)).alias(COUNT), at.cast("bigint").alias(AT)))
+
+    def _of_snapshots(self, upstream: Table, role: Events) -> pa.Table:
+        """Entities of which the window's snapshots may say something new: no earlier one is after all of their rows."""
+        assert role.taken is not None and self.table.interval is not None  # noqa: S101, PT018 - tells mypy
+        load, days = self.load, self.load.window.days
+        day, start = F.col(upstream.partition or ""), F.col(self.table.interval.start)
+        recent = load.store.read(upstream).where(day.between(days[0] - _BEFORE, days[-1]))
+        snapshots = recent.groupBy(*self._named(role.key)).agg(
+            F.count(F.when(is_any(day, days), F.lit(1))).alias(COUNT),
+            F.max(F.when(day < days[0], F.unix_millis(role.taken))).alias("_taken"),
+        )
+        own = load.store.read(self.table).groupBy(*(F.col(e).alias(f"_{e}") for e in self.table.entity))
+        rows = own.agg(F.max(F.when(start.isNull(), F.lit(FOR_EVER)).otherwise(start)).alias("_last"))
+        known = [F.col(e) == F.col(f"_{e}") for e in self.table.entity]
+        shown = snapshots.where(F.col(COUNT) > 0).join(rows, [*known, F.col("_last") <= F.col("_taken")], "leftanti")
+        return load.store.arrow(shown.select(*self.table.entity, COUNT, F.lit(FROM_EVER).alias(AT)))
 
     def _of_own_open_rows(self, rebuild: Machine) -> pa.Table:
         """Entities with a row that ends where their inputs are loaded to: it may have to end later."""

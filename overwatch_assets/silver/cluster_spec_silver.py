@@ -109,10 +109,11 @@ _shape = shaper(
     entity=("cluster_id",),
     keys=("cluster_id", "timestamp", "sequence"),
     partition="date",
+    by_month=True,
     interval=Interval("timestamp"),
     inputs={
         "audit_log_bronze": Events(key=("event_cluster_id",), only={"serviceName": (_SERVICE,)}),
-        "clusters_snapshot_bronze": Events(key=("cluster_id",)),
+        "clusters_snapshot_bronze": Events(key=("cluster_id",), taken="fetched_ts"),
         "pools_silver": AsOf(key="instance_pool_id", stored="pool_ids_used"),
     },
     columns=(
@@ -226,7 +227,7 @@ def _rows(history: History) -> list[Fields]:
 def _is_warehouse(history: History, events: list[Event]) -> bool:
     """Whether it is a SQL warehouse's: such a cluster has the warehouse's id among its tags."""
     tags = [event.parameters.get("custom_tags") for event in events]
-    tags += [snapshot.body.get(name) for snapshot in history.snapshots for name in ("custom_tags", "default_tags")]
+    tags += [snapshot.body.get(name) for snapshot in history.snapshots[:1] for name in ("custom_tags", "default_tags")]
     return any(_SQL_TAG in (object_of(value) or {}) for value in tags)
 
 

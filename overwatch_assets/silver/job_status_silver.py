@@ -130,10 +130,11 @@ _CHUNK = 1000  # rows in one batch, with the job's definition in each
     entity=("jobId",),
     keys=("timestamp", "jobId", "actionName", "requestId"),
     partition="date",
+    by_month=True,
     interval=Interval("timestamp"),
     inputs={
         "audit_log_bronze": Events(key=("event_job_id",), only={"serviceName": ("jobs",), "actionName": ACTIONS}),
-        "jobs_snapshot_bronze": Events(key=("job_id",)),
+        "jobs_snapshot_bronze": Events(key=("job_id",), taken="fetched_ts"),
     },
     columns=(
         Column("date", "date", "UTC day of `timestamp`; of a record without one, the record's day.", nullable=False),

@@ -51,6 +51,7 @@ def _details(verb: str) -> str:
     entity=("instance_pool_id",),
     keys=("instance_pool_id", "timestamp", "sequence"),
     partition="date",
+    by_month=True,
     inputs={
         "audit_log_bronze": Events(key=("event_pool_id",), only={"serviceName": (_SERVICE,)}),
         "pools_snapshot_bronze": Events(key=("instance_pool_id",)),

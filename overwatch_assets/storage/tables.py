@@ -224,26 +224,32 @@ class TableStore:
     def rows_per_day(self, table: Table, days: Iterable[dt.date]) -> dict[dt.date, int]:
         """How many rows each of some days has, from the table's log: no file is opened where that has the counts.
 
-        Only for a table that is partitioned by day.
+        Only for a table that grows.
         """
-        assert table.partition is not None  # noqa: S101 - tells mypy
+        assert table.day is not None  # noqa: S101 - tells mypy
         counts = dict.fromkeys(days, 0)
         if not self.exists(table):
             return counts
+        if table.day == table.partition and self._counted(table, counts):
+            return counts
+        found = self.read(table).where(is_any(F.col(table.day), list(counts))).groupBy(table.day).count()
+        return counts | {r[table.day]: r["count"] for r in self.arrow(found).to_pylist()}
+
+    def _counted(self, table: Table, counts: dict[dt.date, int]) -> bool:
+        """Count rows of days by the log, where that has the counts."""
         files = pa.table(self._delta(table).get_add_actions(flatten=True))
         if files.num_rows == 0:
-            return counts
+            return True
         mine = pc.is_in(files.column(f"partition.{table.partition}"), pa.array(list(counts), pa.date32()))
         if self.shared:
             mine = pc.and_(mine, pc.equal(files.column("partition.organization_id"), self.organization_id))
         files = files.filter(mine)
-        if "num_records" in files.column_names and files.column("num_records").null_count == 0:
-            rows = zip(files.column(f"partition.{table.partition}"), files.column("num_records"), strict=True)
-            for on, number in rows:
-                counts[on.as_py()] += number.as_py()
-            return counts
-        found = self.read(table).where(is_any(F.col(table.partition), list(counts))).groupBy(table.partition).count()
-        return counts | {r[table.partition]: r["count"] for r in self.arrow(found).to_pylist()}
+        if "num_records" not in files.column_names or files.column("num_records").null_count:
+            return False
+        rows = zip(files.column(f"partition.{table.partition}"), files.column("num_records"), strict=True)
+        for on, number in rows:
+            counts[on.as_py()] += number.as_py()
+        return True
 
     def file_count(self, table: Table) -> int:
         """How many files the table has."""

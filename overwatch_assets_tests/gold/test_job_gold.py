@@ -17,7 +17,9 @@ def jobs(spark: SparkSession, *lines: str, snapshots: tuple[Any, ...] = ()) -> l
     silver = status(spark, *lines, snapshots=snapshots)
     frame = job_gold(spans=silver, job_status_silver=silver)
     missing = {c.name for c in job_gold.columns} - set(frame.columns)
-    assert missing == {"organization_id", "workspace_name", "Pipeline_SnapTS", "Overwatch_RunID"}, "the runner's own"
+    assert missing == {"organization_id", "workspace_name", "month", "Pipeline_SnapTS", "Overwatch_RunID"}, (
+        "the runner's own"
+    )
     return sorted(rows(frame), key=lambda r: r["unixTimeMS"])
 
 
@@ -58,7 +60,7 @@ def test_what_nothing_says_is_from_dlt_is_not(spark: SparkSession) -> None:
 
 def test_the_view_lacks_what_overwatch_s_lacks() -> None:
     assert job_gold.view is not None
-    meta = {"Pipeline_SnapTS", "Overwatch_RunID"}
+    meta = {"month", "Pipeline_SnapTS", "Overwatch_RunID"}
     assert {c.name for c in job_gold.columns} - meta - set(job_gold.view.columns) == {
         "unixTimeMS",
         "job_type",

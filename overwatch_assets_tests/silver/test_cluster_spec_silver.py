@@ -443,7 +443,7 @@ def test_gold_is_the_same_rows_under_the_names_that_people_query(spark: SparkSes
         ),
     )
     frame = cluster_gold(spans=silver, cluster_spec_silver=silver)
-    own = {"organization_id", "workspace_name", "Pipeline_SnapTS", "Overwatch_RunID"}
+    own = {"organization_id", "workspace_name", "month", "Pipeline_SnapTS", "Overwatch_RunID"}
     assert {c.name for c in cluster_gold.columns} - set(frame.columns) == own, "the runner's own"
     (found,) = rows(frame)
     assert (found["action"], found["unixTimeMS"], str(found["timestamp"])) == (

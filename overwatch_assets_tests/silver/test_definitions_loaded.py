@@ -1,9 +1,12 @@
-"""Pools and clusters loaded day by day: what comes late ends in the rows that it had ended in on time."""
+"""Definitions loaded day by day: what comes late ends in the rows that it had ended in on time."""
 
 import datetime as dt
 import json
 import uuid
+from collections.abc import Sequence
 from pathlib import Path
+from random import Random
+from typing import Any
 
 import pytest
 from pyspark.sql import SparkSession
@@ -21,8 +24,8 @@ from overwatch_assets_tests.definition_lines import DAY, HOUR, Record, record
 pytestmark = pytest.mark.engine
 
 DAYS = [dt.date(2024, 5, day) for day in (1, 2, 3)]
-BRONZE = ("audit_log_bronze", "clusters_snapshot_bronze", "pools_snapshot_bronze")
-MADE = ("pools_silver", "cluster_spec_silver", "cluster_gold", "instancepool_gold")
+BRONZE = ("audit_log_bronze", "clusters_snapshot_bronze", "pools_snapshot_bronze", "jobs_snapshot_bronze")
+MADE = ("pools_silver", "cluster_spec_silver", "job_status_silver", "cluster_gold", "instancepool_gold")
 
 ON_TIME: list[Record] = [
     record("clusters", "create", DAY + HOUR, result={"cluster_id": "c"}, cluster_name="etl", instance_pool_id="w"),
@@ -32,14 +35,23 @@ LATE: list[Record] = [
     record("instancePools", "create", DAY + 26 * HOUR, result={"instance_pool_id": "w"}, node_type_id="m"),
     record("clusters", "permanentDelete", DAY + 50 * HOUR, by="eve@x", cluster_id="c"),
 ]
-SEEN = {"cluster_id": "d", "cluster_name": "seen"}
+Taken = tuple[int, dict[str, Any]]
+SEEN: list[Taken] = [(DAY + 30 * HOUR, {"cluster_id": "d", "cluster_name": "seen"})]
 
 
 class World:
-    """A workspace whose audit log can grow."""
+    """A workspace whose audit log can grow. What its API says is when it was asked, and the answer."""
 
-    def __init__(self, spark: SparkSession, root: Path, records: list[Record]) -> None:
+    def __init__(
+        self,
+        spark: SparkSession,
+        root: Path,
+        records: Sequence[Record],
+        clusters: Sequence[Taken] = SEEN,
+        jobs: Sequence[Taken] = (),
+    ) -> None:
         self.spark, self.records = spark, list(records)
+        self._clusters, self._jobs = clusters, jobs
         self.workspace = Workspace(
             workspace_name="test",
             workspace_id="1",
@@ -63,23 +75,25 @@ class World:
         kind = "file string, line bigint, pos bigint, day date, value string"
         return Reading(frames=[self.spark.createDataFrame(lines, kind)] if lines else [], empty="" if lines else "none")
 
-    def _clusters(self, load: Load) -> Reading:
-        if not load.window.from_ms <= DAY + 30 * HOUR < load.window.until_ms:
-            return Reading(empty="none")
-        rows = [("d", json.dumps(SEEN), DAY + 30 * HOUR)]
-        return Reading(frames=[self.spark.createDataFrame(rows, "cluster_id string, body string, fetched_ms bigint")])
+    def _taken(self, load: Load, all_taken: Sequence[Taken], key: str, kind: str) -> Reading:
+        within = [(at, body) for at, body in all_taken if load.window.from_ms <= at < load.window.until_ms]
+        rows = [(body[key], json.dumps(body), at) for at, body in within]
+        schema = f"{key} {kind}, body string, fetched_ms bigint"
+        return Reading(frames=[self.spark.createDataFrame(rows, schema)] if rows else [], empty="" if rows else "none")
 
-    def load(self, *days: dt.date) -> None:
-        """Load all tables for some days, as one run."""
+    def load(self, *days: dt.date) -> dict[str, int]:
+        """Load all tables for some days, as one run, and return how many entities of each were looked at."""
         sources = Sources(
             {
                 "audit_log_files": self._audit,
-                "workspace_clusters": self._clusters,
+                "workspace_clusters": lambda load: self._taken(load, self._clusters, "cluster_id", "string"),
+                "workspace_jobs": lambda load: self._taken(load, self._jobs, "job_id", "bigint"),
                 "workspace_pools": lambda _: Reading(empty="none"),
             }
         )
-        runner = Runner(self.workspace, self.store, sources, dt.datetime(2024, 5, 4, tzinfo=dt.UTC), uuid.uuid4().hex)
-        list(runner.load_all([tables()[n] for n in (*BRONZE, *MADE)], days))
+        runner = Runner(self.workspace, self.store, sources, dt.datetime(2024, 5, 9, tzinfo=dt.UTC), uuid.uuid4().hex)
+        done = list(runner.load_all([tables()[n] for n in (*BRONZE, *MADE)], days))
+        return {result.table: result.counts.get("entities", 0) for result in done}
 
     def rows(self) -> dict[str, list[str]]:
         """What the tables ended with."""
@@ -104,3 +118,49 @@ def test_late_days_heal_also_where_rows_go(spark: SparkSession, tmp_path: Path) 
         ("c", "permanentDelete", "m", "eve@x"),
         ("d", "create", None, None),
     }
+
+
+def _shown(day: int, number: int, **settings: Any) -> tuple[Taken, Taken]:
+    """A cluster and a job of that number, as they are shown at noon."""
+    at = DAY + 24 * HOUR * day + 12 * HOUR
+    cluster = {"cluster_id": f"c{number}", "cluster_name": f"name {number}", "start_time": at, **settings}
+    return (at, cluster), (at, {"job_id": number, "creator_user_name": "ann@x", "settings": settings})
+
+
+def test_a_snapshot_that_says_nothing_new_rebuilds_nothing(spark: SparkSession, tmp_path: Path) -> None:
+    shown = [_shown(day, number) for day in range(3) for number in range(1, 4)]
+    edit = record("clusters", "edit", DAY + 26 * HOUR, cluster_id="c1", cluster_name="new", num_workers="4")
+    update = record("jobs", "update", DAY + 26 * HOUR, job_id="2", new_settings={"max_retries": 3})
+    world = World(spark, tmp_path, [edit, update], *zip(*shown, strict=True))
+    looked_at = [world.load(day) for day in DAYS]
+    assert [day["cluster_spec_silver"] for day in looked_at] == [3, 1, 0], "what changed is looked at with its change"
+    assert [day["job_status_silver"] for day in looked_at] == [3, 1, 0]
+
+
+@pytest.mark.parametrize("seed", [0, *(pytest.param(seed, marks=pytest.mark.deep) for seed in range(1, 6))])
+def test_snapshots_on_any_days_in_any_order(spark: SparkSession, tmp_path: Path, seed: int) -> None:
+    rng, days = Random(seed), [DAYS[0] + dt.timedelta(n) for n in range(6)]
+    records: list[Record] = []
+    shown = []
+    for number in range(40):
+        for day in range(len(days)):
+            said = {"num_workers": rng.randrange(9), "spark_version": f"{rng.randrange(9)}.0.x-scala2.12"}
+            names = rng.sample(sorted(said), rng.randrange(3))
+            if rng.random() < 0.5:
+                shown.append(_shown(day, number, **{n: said[n] for n in names}))
+            for _ in range(rng.choice((0, 0, 0, 1, 2))):
+                at = DAY + 24 * HOUR * day + rng.randrange(24) * HOUR
+                told = {n: said[n] for n in rng.sample(sorted(said), rng.randrange(3))}
+                action = rng.choice(("create", "edit", "edit", "resize", "permanentDelete"))
+                made = {"cluster_id": f"c{number}"} if action == "create" else None
+                whose = {} if made else {"cluster_id": f"c{number}"}
+                records.append(record("clusters", action, at, by=f"{rng.randrange(3)}@x", result=made, **whose, **told))
+                of_job = rng.choice(("reset", "update", "update", "delete"))
+                records.append(record("jobs", of_job, at, job_id=str(number), new_settings=told))
+    clusters, jobs = zip(*shown, strict=True)
+    at_once = World(spark, tmp_path / "at_once", records, clusters, jobs)
+    at_once.load(*days)
+    one_by_one = World(spark, tmp_path / "one_by_one", records, clusters, jobs)
+    for day in rng.sample(days, len(days)):
+        one_by_one.load(day)
+    assert one_by_one.rows() == at_once.rows()

@@ -391,7 +391,7 @@ def test_records_of_no_job_are_no_rows(spark: SparkSession) -> None:
 
 def test_the_schema_is_the_contract_s(spark: SparkSession) -> None:
     frame = status(spark, created(name="a"))
-    added = {"organization_id", "workspace_name", "Pipeline_SnapTS", "Overwatch_RunID"}
+    added = {"organization_id", "workspace_name", "month", "Pipeline_SnapTS", "Overwatch_RunID"}
     assert {f.name: f.dataType.simpleString() for f in frame.schema} == {
         c.name: f.dataType.simpleString()
         for c, f in zip(job_status_silver.columns, job_status_silver.schema, strict=True)
