@@ -44,11 +44,14 @@ class Linked:
             that grew since the table's last load, because what is made of them grows though they do not change.
         earlier: the input's rows hold on until the next one of their key; the first of which this column is known
             serves earlier times too, so its change touches them all.
+        on: which of the input's days have the rows: those that rows of another input, declared before it, meet; or
+            `input.column`: those that a date of its rows names. None: not known, all days are looked through.
     """
 
     key: tuple[str, ...]
     open: str | None = None
     earlier: str | None = None
+    on: str | None = None
     optional: bool = False
 
 

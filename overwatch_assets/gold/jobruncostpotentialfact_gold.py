@@ -78,7 +78,7 @@ _VIEW = (
     invariants=(EVERYTHING_PRICED,),
     inputs={
         "jobrun_gold": Linked(("run_id",)),
-        "cluster_cost_segments_silver": Linked(("run_ids",)),
+        "cluster_cost_segments_silver": Linked(("run_ids",), on="jobrun_gold"),
         "cluster_gold": AsOf(
             "cluster_id",
             "clusters_used",
@@ -86,7 +86,7 @@ _VIEW = (
             since="startDate",
             earlier="cluster_name",
         ),
-        "clusterstatefact_gold": Linked(("run_ids",)),
+        "clusterstatefact_gold": Linked(("run_ids",), on="cluster_cost_segments_silver.state_start_date"),
         "sparkjob_gold": Linked(("run_id",), optional=True),
         "sparktask_gold": AsOf(
             "spark_context_id", "contexts_used", uses="sparkjob_gold.spark_context_id", optional=True

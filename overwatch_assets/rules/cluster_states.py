@@ -169,7 +169,10 @@ class State:
 
 
 def states(cluster: Cluster) -> list[State]:
-    """Every state of a cluster, in order, without gap or overlap, from ``before`` on."""
+    """Every state of a cluster, in order, without gap or overlap, from ``before`` on.
+
+    An event that another one follows in its millisecond begins none, but what it says of sizes holds.
+    """
     cycles = list(_closed(cluster, list(_cycles(cluster))))
     events = [(event, on) for cycle in cycles for event, on in zip(cycle, _on(cluster, cycle), strict=True)]
     found: list[State] = []
@@ -210,7 +213,7 @@ def states(cluster: Cluster) -> list[State]:
                 since_restart_ms=end - restart if on and not reset else 0,
             )
         )
-    return found
+    return [state for state in found if state.end > state.start or state is found[-1]]
 
 
 def _cycles(cluster: Cluster) -> Iterator[list[Event]]:

@@ -9,10 +9,10 @@ import pyarrow.compute as pc
 from pyspark.sql import Column, DataFrame, functions as F, types as T
 
 from overwatch_assets.contract.inputs import AsOf, Events, Linked
-from overwatch_assets.contract.rebuild import Machine
+from overwatch_assets.contract.rebuild import Insert, Machine
 from overwatch_assets.contract.table import Interval, Table
-from overwatch_assets.rules.days import DAY_MS, day_start_ms
-from overwatch_assets.runner.changes import FROM_EVER, SINCE
+from overwatch_assets.rules.days import DAY_MS, day_of, day_start_ms
+from overwatch_assets.runner.changes import FOR_EVER, FROM_EVER, SINCE
 from overwatch_assets.runner.context import Load
 from overwatch_assets.runner.touched import COUNT, Touch, only
 from overwatch_assets.storage.tables import TableStore, is_any
@@ -68,7 +68,8 @@ class Reader:
             elif isinstance(role, Linked) and len(role.key) < len(load.table.entity):
                 parts.append(self._meeting(frame, role, batch, upstream))
             elif isinstance(role, Linked):
-                parts.append(self._of(frame, role.key, batch, upstream))
+                around = frame if role.on is None else self._on(frame, upstream, role.on, before)
+                parts.append(self._of(around, role.key, batch, upstream))
             elif isinstance(role, AsOf) and role.uses is None:
                 parts.append(only(frame, role))
             elif isinstance(role, AsOf):
@@ -81,6 +82,8 @@ class Reader:
         if days is not None:
             frame = frame.where(is_any(F.col(upstream.partition or ""), days))
         frame = only(frame, role)
+        if role.taken is not None:  # on nearly every day
+            return of(frame, role.key, batch.select(list(self.load.table.entity)), self._store.spark.createDataFrame)
         if FROM not in batch.column_names or role.time is None:
             return self._of(frame, role.key, batch, upstream)
         return after(self.load, frame, role.key, batch, F.col(role.time) > F.col(FROM))
@@ -96,6 +99,23 @@ class Reader:
         own = batch.column(self.load.table.entity[role.key.index(keys[-1])])
         days = self.load.changes.days(upstream, pa.table({keys[-1]: own, SINCE: since}))
         return sorted(days | set(self.load.window.days))
+
+    def _on(self, frame: DataFrame, upstream: Table, on: str, before: Mapping[str, DataFrame]) -> DataFrame:
+        """Rows on days that rows of an input declared before have or meet."""
+        name, _, column = on.partition(".")
+        if column:
+            days = self._store.arrow(before[name].select(column).distinct()).column(0).to_pylist()
+            return on_days(upstream, frame, days)
+        interval = self.load.upstream(name).interval
+        assert interval is not None and interval.end is not None  # noqa: S101, PT018 - tells mypy
+        start, end = F.col(interval.start), F.coalesce(interval.end, F.lit(FOR_EVER))
+        bounds = before[name].where(start.isNotNull()).agg(F.min(start).alias("first"), F.max(end).alias("last"))
+        (found,) = self._store.arrow(bounds).to_pylist()
+        if found["first"] is None:
+            return frame.where(F.lit(False))
+        day = F.col(upstream.partition or "")
+        since = frame.where(day >= F.lit(day_of(found["first"])))
+        return since if found["last"] == FOR_EVER else since.where(day <= F.lit(day_of(found["last"])))
 
     def _of(self, frame: DataFrame, key: Sequence[str], batch: pa.Table, upstream: Table) -> DataFrame:
         if isinstance(upstream.schema[key[0]].dataType, T.ArrayType):
@@ -191,7 +211,11 @@ def _looked_up(
     kind = asking.select(uses).schema[0].dataType
     keys = asking.select((F.explode(uses) if isinstance(kind, T.ArrayType) else F.col(uses)).alias("k"))
     asked = load.store.arrow(keys.where(F.col("k").isNotNull()).distinct()).column("k").to_pylist()
-    return _holding(load, only(load.store.read(upstream), role), upstream, role.key, asked)
+    rows = only(load.store.read(upstream), role)
+    if role.key in upstream.links and isinstance(upstream.rebuild, Insert):
+        keys = pa.table({role.key: pa.array(asked), SINCE: pa.array([FROM_EVER] * len(asked), pa.int64())})
+        rows = on_days(upstream, rows, sorted(load.changes.days(upstream, keys)))
+    return _holding(load, rows, upstream, role.key, asked)
 
 
 def _holding(load: Load, frame: DataFrame, upstream: Table, column: str, wanted: Sequence[object]) -> DataFrame:
