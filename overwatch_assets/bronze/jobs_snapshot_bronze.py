@@ -43,7 +43,7 @@ _LIMITS = (
     "email_notifications:struct<no_alert_for_skipped_runs:boolean,on_failure:array<string>>",
 )
 
-TASK = struct(
+TASK_FIELDS = (
     *strings("task_key description run_if job_cluster_key environment_key"),
     "depends_on:array<struct<task_key:string,outcome:string>>",
     *_CLUSTER,
@@ -53,18 +53,25 @@ TASK = struct(
     "run_job_task:struct<job_id:bigint>",
     *_LIMITS,
 )
+"""What defines a task of a job."""
+
+TASK = struct(*TASK_FIELDS)
 """A task of a job."""
+
+GIT_SOURCE = "git_source:struct<git_branch:string,git_provider:string,git_url:string,git_tag:string,git_commit:string>"
+SCHEDULE = "schedule:struct<pause_status:string,quartz_cron_expression:string,timezone_id:string>"
+JOB_CLUSTERS = f"array<struct<job_cluster_key:string,new_cluster:{CLUSTER_DEFINITION}>>"
 
 SETTINGS = struct(
     *strings("name description format"),
-    f"job_clusters:array<struct<job_cluster_key:string,new_cluster:{CLUSTER_DEFINITION}>>",
+    f"job_clusters:{JOB_CLUSTERS}",
     f"tasks:array<{TASK}>",
     *_CLUSTER,
     *_WORK,
-    "git_source:struct<git_branch:string,git_provider:string,git_url:string,git_tag:string,git_commit:string>",
+    GIT_SOURCE,
     "max_concurrent_runs:bigint",
     *_LIMITS,
-    "schedule:struct<pause_status:string,quartz_cron_expression:string,timezone_id:string>",
+    SCHEDULE,
     "continuous:struct<pause_status:string>",
     f"tags:{STRING_MAP}",
     "parameters:array<struct<name:string,default:string>>",

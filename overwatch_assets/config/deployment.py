@@ -1,8 +1,8 @@
 """What a deployment is: its workspaces, its engine, where its tables are.
 
 Field names, types and defaults are those of Overwatch's deployment CSV; `audit_log_format`, `cluster_log_prefixes`,
-`token`, `prices`, `engine` and `external_metastore` are our own. Each field's description completes the sentence
-"must be ...".
+`job_runs_snapshot`, `token`, `prices`, `engine` and `external_metastore` are our own. Each field's description
+completes the sentence "must be ...".
 """
 
 import datetime as dt
@@ -71,6 +71,7 @@ class Workspace(Settings):
     active: bool = Field(default=True, description="true or false")
     max_days: Annotated[int, Field(gt=0)] = Field(default=30, description="a whole number greater than 0")
     max_state_days: Annotated[int, Field(gt=0)] = Field(default=90, description="a whole number greater than 0")
+    job_runs_snapshot: bool = Field(default=False, description="true or false")
     cluster_log_prefixes: Locations = Field(
         default=(), description=LOCATION + "; several are separated by ';' or are a YAML list"
     )

@@ -20,6 +20,8 @@ if TYPE_CHECKING:
     from overwatch_assets.runner.platform import Platform
 
 PIP_REPORT = "pipReport"
+OF_ETL_DATABASE = frozenset({"accountLogin", "accountMod"})
+"""Views that stand in the ETL database, not in the consumer database: who signs in is not for everybody to see."""
 
 
 def names() -> dict[str, Table]:

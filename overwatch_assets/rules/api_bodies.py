@@ -1,7 +1,8 @@
 """Objects of the workspace's API as rows: documented properties as columns, all of it without secrets as JSON."""
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from functools import partial
+from typing import Any
 
 import pyarrow as pa
 from pyspark.sql import DataFrame, functions as F, types as T
@@ -78,16 +79,26 @@ def body_columns(answer: str) -> tuple[Column, ...]:
     )
 
 
-def snapshots(answers: DataFrame, key: Column, payload: Sequence[Column]) -> DataFrame:
+def snapshots(
+    answers: DataFrame,
+    key: Column,
+    payload: Sequence[Column],
+    *,
+    secrets: Collection[str] = (),
+    no_secrets: Collection[str] = (),
+) -> DataFrame:
     """Rows of a snapshot table.
 
     Args:
         answers: the key, `body` (an answer's object as JSON text) and `fetched_ms` (epoch ms).
         key: the object's id.
         payload: the properties of the object that are columns.
+        secrets: as of `shaped`.
+        no_secrets: as of `shaped`.
     """
     keyed = answers.withColumn(key.name, F.col(key.name).cast(key.type))
-    return shaped(keyed, {key.name: key.type, "fetched_ms": "bigint"}, payload).select(
+    carried = {key.name: key.type, "fetched_ms": "bigint"}
+    return shaped(keyed, carried, payload, secrets=secrets, no_secrets=no_secrets).select(
         key.name,
         date_of(F.col("fetched_ms")).alias("snapshot_date"),
         *(c.name for c in payload),
@@ -97,24 +108,41 @@ def snapshots(answers: DataFrame, key: Column, payload: Sequence[Column]) -> Dat
     )
 
 
-def shaped(answers: DataFrame, carried: Mapping[str, str], payload: Sequence[Column]) -> DataFrame:
+def shaped(
+    answers: DataFrame,
+    carried: Mapping[str, str],
+    payload: Sequence[Column],
+    *,
+    secrets: Collection[str] = (),
+    no_secrets: Collection[str] = (),
+) -> DataFrame:
     """Objects taken apart: carried columns, payload, `droppedProperties` and `value`.
 
     Args:
         answers: `body`, an object as JSON text, and what is carried along.
         carried: columns of `answers` and their types.
         payload: the properties of the object that are columns; one of another type is null.
+        secrets: properties of the object that are secret although their names do not look so.
+        no_secrets: names of properties that are no secrets' although they look so.
     """
     names = {**carried, **{c.name: c.type for c in payload}, "droppedProperties": "int", "value": "string"}
     ddl = ", ".join(f"{name} {kind}" for name, kind in names.items())
     body = T.StructType([T.StructField(c.name, spark_type(c.type)) for c in payload])
-    return answers.select(*carried, "body").mapInArrow(partial(_shaped, tuple(carried), body), ddl)
+    return answers.select(*carried, "body").mapInArrow(
+        partial(_shaped, tuple(carried), body, frozenset(secrets), frozenset(no_secrets)), ddl
+    )
 
 
-def _shaped(carried: Sequence[str], body: T.StructType, batches: Iterable[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
+def _shaped(
+    carried: Sequence[str],
+    body: T.StructType,
+    secrets: Collection[str],
+    no_secrets: Collection[str],
+    batches: Iterable[pa.RecordBatch],
+) -> Iterator[pa.RecordBatch]:
     shape = shaper(body)
     for batch in batches:
-        cut = [cut_secrets(parsed(text)) for text in batch.column("body").to_pylist()]
+        cut = [_cut(parsed(text), secrets, no_secrets) for text in batch.column("body").to_pylist()]
         shapes = [shape(value) for value, _ in cut]
         yield pa.RecordBatch.from_pydict(
             {
@@ -124,3 +152,9 @@ def _shaped(carried: Sequence[str], body: T.StructType, batches: Iterable[pa.Rec
                 "value": pa.array([text_of(value) for value, _ in cut], pa.string()),
             }
         )
+
+
+def _cut(found: dict[str, Any], secrets: Collection[str], no_secrets: Collection[str]) -> tuple[dict[str, Any], int]:
+    kept = {name: value for name, value in found.items() if name not in secrets or value is None}
+    cut, dropped = cut_secrets(kept, no_secrets)
+    return cut, dropped + len(found) - len(kept)

@@ -6,7 +6,7 @@ text, also numbers, booleans and nested objects.
 
 import datetime as dt
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -70,13 +70,25 @@ FIELDS: tuple[tuple[str, str, str], ...] = (
 )
 """Columns of a record: name, type, meaning."""
 
+PRINCIPAL = (
+    "the user's name in lower case, else the user's id, else the group's name, else its id; `?`: nobody is named"
+)
+
 ABOUT: tuple[tuple[str, str, str], ...] = (
     ("event_cluster_id", "string", "Cluster that an event of the service clusters is about."),
     ("event_pool_id", "string", "Pool that an event of the service instancePools is about."),
     ("event_job_id", "bigint", "Job that an event of the service jobs is about."),
+    (
+        "event_principal",
+        "string",
+        f"Whom a change of the service accounts is about: {PRINCIPAL}.",
+    ),
     ("event_run_id", "bigint", "Run that an event of the service jobs is about: of a task's run the whole job's."),
 )
 """Columns with what a record is about, wherever its action says so: in a parameter, or in the answer."""
+
+ACCOUNT_CHANGES = ("add", "addPrincipalToGroup", "removePrincipalFromGroup", "setAdmin", "updateUser", "delete")
+"""Actions of the service accounts that change who is in the workspace, and in which groups."""
 
 _RECORD = T.StructType([T.StructField(name, spark_type(kind)) for name, kind, _ in FIELDS])
 _ABOUT = T.StructType([T.StructField(name, spark_type(kind)) for name, kind, _ in ABOUT])
@@ -161,6 +173,8 @@ def _no_time(stated: Any, at: int | None, day: dt.date | None) -> str | None:
 def _about(record: dict[str, Any], params: dict[str, Any]) -> dict[str, Any]:
     """What `ABOUT` names, as the record has it."""
     service, action = record["serviceName"], record["actionName"]
+    if service == "accounts" and action in ACCOUNT_CHANGES:
+        return {"event_principal": principal_of(params)}
     if service not in ("clusters", "instancePools", "jobs"):
         return {}
     result = (object_of((object_of(record.get("response")) or {}).get("result")) or {}) if action in _ANSWERED else {}
@@ -181,6 +195,13 @@ def _about(record: dict[str, Any], params: dict[str, Any]) -> dict[str, Any]:
         "event_job_id": first(made, shared, params.get("job_id"), params.get("jobId")),
         "event_run_id": first(begun, params.get("multitaskParentRunId"), params.get("runId"), params.get("run_id")),
     }
+
+
+def principal_of(params: Mapping[str, Any]) -> str:
+    """Whom a change of accounts is about, as `PRINCIPAL` says. Services write one address in different cases."""
+    user, group = params.get("targetUserName"), params.get("targetGroupName")
+    named = (user and str(user).strip().lower(), params.get("targetUserId"), group, params.get("targetGroupId"))
+    return next((str(name) for name in named if name), "?")
 
 
 def parameters(line: str) -> dict[str, Any]:

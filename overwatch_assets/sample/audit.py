@@ -13,6 +13,7 @@ from typing import Any
 import orjson
 
 from overwatch_assets.config.fields import Cloud
+from overwatch_assets.sample.accounts import account_events
 from overwatch_assets.sample.clusters import definition
 from overwatch_assets.sample.jobs import pool_definition, settings, work
 from overwatch_assets.sample.story import (
@@ -100,6 +101,24 @@ class _Log:
         for pool in self._workspace.pools:
             yield from self._pool(pool)
         yield from self._notebooks()
+        yield from self._accounts()
+
+    def _accounts(self) -> Iterator[AuditLine]:
+        for event in account_events(self._workspace):
+            line = self._line(
+                event.at_ms,
+                event.service,
+                event.action,
+                event.user.email,
+                event.parameters,
+                agent=event.agent or _BROWSER,
+            )
+            said: dict[str, Any] = {"sourceIPAddress": event.address, "requestId": event.request}
+            record = {**line.record, **{name: value for name, value in said.items() if value is not None}}
+            if event.status != 200:
+                refused = {"statusCode": event.status, "errorMessage": "refused", "result": None}
+                record["response"] = refused
+            yield replace(line, record=record)
 
     def _job(self, job: Job) -> Iterator[AuditLine]:
         if job.created_ms >= FIRST_MS:

@@ -40,11 +40,13 @@ import yaml
 from overwatch_assets import __version__
 from overwatch_assets.config.loading import VARIABLE
 from overwatch_assets.errors import ConfigurationError, OverwatchError
+from overwatch_assets.sample import workplace
+from overwatch_assets.sample.accounts import tokens
 from overwatch_assets.sample.clusters import bodies
 from overwatch_assets.sample.events import events
 from overwatch_assets.sample.jobs import jobs, pools
 from overwatch_assets.sample.server import Fault, Known, SampleApi
-from overwatch_assets.sample.story import DAYS, LOOKS, SampleWorkspace, story
+from overwatch_assets.sample.story import DAYS, LOOKS, PLATFORM, SampleWorkspace, story
 from overwatch_assets.sample.world import AUDIT_LOGS, CLUSTER_LOGS, write_until
 
 Progress = Callable[[str, int, int], None]
@@ -359,6 +361,7 @@ def _write_deployment(home: Path, port: int) -> None:
             "auditlogprefix_source_path": str(home / "world" / w.name / AUDIT_LOGS),
             "mount_mapping_path": str(home / "mounts.csv"),
             "prices": str(home / f"prices-{w.name}.csv"),
+            "job_runs_snapshot": True,
         }
         for w in story().workspaces
     ]
@@ -391,11 +394,28 @@ def _listening(home: Path, tokens: Mapping[str, SampleWorkspace], port: int) -> 
         return None
 
 
+def known_at(workspace: SampleWorkspace, at: int) -> Known:
+    """Give what a workspace's API knows at a moment, epoch ms; who asks is the platform's user, an admin."""
+    return Known(
+        clusters=bodies(workspace, at),
+        jobs=jobs(workspace, at),
+        pools=pools(workspace, at),
+        events=events(workspace, at),
+        libraries=workplace.libraries(workspace, at),
+        policies=workplace.policies(workspace, at),
+        instance_profiles=workplace.instance_profiles(workspace),
+        init_scripts=workplace.init_scripts(workspace, at),
+        tokens=tokens(workspace, at),
+        runs=workplace.runs(workspace, at),
+        caller=PLATFORM.email,
+    )
+
+
 def _workspaces(home: Path, tokens: Mapping[str, SampleWorkspace]) -> dict[str, Callable[[], Known]]:
     def following_the_clock(workspace: SampleWorkspace) -> Callable[[], Known]:
         def now() -> Known:
             at = round(_State.read(home).now.timestamp() * 1000)
-            return Known(bodies(workspace, at), jobs(workspace, at), pools(workspace, at), events(workspace, at))
+            return known_at(workspace, at)
 
         return now
 

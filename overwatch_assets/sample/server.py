@@ -3,8 +3,6 @@
 The answers, page sizes and error bodies are those of Databricks' REST API reference and of answers that users reported.
 """
 
-import base64
-import binascii
 import itertools
 import json
 import logging
@@ -18,6 +16,9 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from types import TracebackType
 from typing import Any, Self, cast
 from urllib.parse import parse_qsl, urlsplit
+
+from overwatch_assets.sample import lists
+from overwatch_assets.sample.page_tokens import of_token, token as token_of
 
 logger = logging.getLogger(__name__)
 
@@ -77,13 +78,22 @@ class Received:
 class Known:
     """What a workspace knows of itself.
 
-    Clusters by id, each the body of `clusters/get`; jobs and pools as their lists have them; events by cluster.
+    Clusters by id, each the body of `clusters/get`; events by cluster; all else as its list has it: libraries by
+    cluster, runs with their tasks, and tokens as an admin sees them. `caller` is whose token asks.
     """
 
     clusters: Clusters = field(default_factory=dict)
     jobs: Sequence[Mapping[str, Any]] = ()
     pools: Sequence[Mapping[str, Any]] = ()
     events: Mapping[str, Sequence[Mapping[str, Any]]] = field(default_factory=dict)
+    libraries: Sequence[Mapping[str, Any]] = ()
+    policies: Sequence[Mapping[str, Any]] = ()
+    instance_profiles: Sequence[Mapping[str, Any]] = ()
+    init_scripts: Sequence[Mapping[str, Any]] = ()
+    tokens: Sequence[Mapping[str, Any]] = ()
+    runs: Sequence[Mapping[str, Any]] = ()
+    caller: str = ""
+    is_admin: bool = True
 
 
 Told = Known | Clusters
@@ -216,15 +226,15 @@ def _list(known: Known, request: Received) -> _Answer:
     count = min(int(size) or _PAGE_SIZE, _LARGEST_PAGE)
     try:
         token = query.get("page_token", "")
-        (start,) = _of_token("clusters", token) if token else (0,)
+        (start,) = of_token("clusters", token) if token else (0,)
     except ValueError:
         return _invalid("Invalid page token.")
     page: dict[str, Any] = {}
     found = list(clusters.values())[start : start + count]
     if found:
         page["clusters"] = found
-    page["next_page_token"] = _token("clusters", start + count) if start + count < len(clusters) else ""
-    page["prev_page_token"] = _token("clusters", max(0, start - count)) if start else ""
+    page["next_page_token"] = token_of("clusters", start + count) if start + count < len(clusters) else ""
+    page["prev_page_token"] = token_of("clusters", max(0, start - count)) if start else ""
     return _Answer(200, page)
 
 
@@ -288,7 +298,7 @@ def _jobs(known: Known, request: Received) -> _Answer:
     if found:
         page["jobs"] = [job if query.get("expand_tasks") == "true" else _without_tasks(job) for job in found]
     if page["has_more"]:
-        page["next_page_token"] = _token("jobs", *_newest_first(found[-1]))
+        page["next_page_token"] = token_of("jobs", *_newest_first(found[-1]))
     return _Answer(200, page)
 
 
@@ -299,7 +309,7 @@ def _newest_first(job: Mapping[str, Any]) -> tuple[int, int]:
 def _job_before(page_token: str) -> tuple[int, int]:
     if not page_token:
         return -sys.maxsize, 0
-    created, job_id = _of_token("jobs", page_token)
+    created, job_id = of_token("jobs", page_token)
     return created, job_id
 
 
@@ -312,31 +322,29 @@ def _pools(known: Known, _: Received) -> _Answer:
     return _Answer(200, {"instance_pools": list(known.pools)} if known.pools else {})
 
 
+def _plain(answer: Callable[[Known, Mapping[str, str]], lists.Answer]) -> Callable[[Known, Received], _Answer]:
+    return lambda known, request: _Answer(*answer(known, request.query))
+
+
 _ENDPOINTS: Mapping[tuple[str, str], Callable[[Known, Received], _Answer]] = {
     **{("GET", f"/api/{version}/clusters/list"): _list for version in ("2.0", "2.1")},
     **{("GET", f"/api/{version}/clusters/get"): _get for version in ("2.0", "2.1")},
     **{("POST", f"/api/{version}/clusters/events"): _events for version in ("2.0", "2.1")},
     ("GET", "/api/2.1/jobs/list"): _jobs,
     ("GET", "/api/2.0/instance-pools/list"): _pools,
+    ("GET", "/api/2.1/jobs/runs/list"): _plain(lists.runs),
+    ("GET", "/api/2.1/jobs/runs/get"): _plain(lists.run),
+    ("GET", "/api/2.0/libraries/all-cluster-statuses"): _plain(lists.whole("statuses", lambda k: k.libraries)),
+    ("GET", "/api/2.0/policies/clusters/list"): _plain(lists.policies),
+    ("GET", "/api/2.0/instance-profiles/list"): _plain(lists.whole("instance_profiles", lambda k: k.instance_profiles)),
+    ("GET", "/api/2.0/global-init-scripts"): _plain(lists.whole("scripts", lambda k: k.init_scripts)),
+    ("GET", "/api/2.0/token/list"): _plain(lists.own_tokens),
+    ("GET", "/api/2.0/token-management/tokens"): _plain(lists.all_tokens),
 }
 
 
 def _invalid(message: str) -> _Answer:
     return _Answer(400, {"error_code": "INVALID_PARAMETER_VALUE", "message": message})
-
-
-def _token(kind: str, *numbers: int) -> str:
-    return base64.urlsafe_b64encode(":".join([kind, *map(str, numbers)]).encode()).decode()
-
-
-def _of_token(kind: str, page_token: str) -> list[int]:
-    try:
-        said, *numbers = base64.urlsafe_b64decode(page_token).decode().split(":")
-    except (binascii.Error, UnicodeDecodeError) as error:
-        raise ValueError(page_token) from error
-    if said != kind:
-        raise ValueError(page_token)
-    return [int(number) for number in numbers]
 
 
 def _object(sent: bytes) -> dict[str, Any]:

@@ -1,14 +1,14 @@
 """What the readers of a workspace's API share: the connection, when there is one, and how bodies become frames."""
 
 import json
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from functools import partial
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from itertools import islice
 from typing import Any
 
 from pyspark.sql import functions as F, types as T
 
 from overwatch_assets.config.deployment import Workspace
+from overwatch_assets.config.fields import Cloud
 from overwatch_assets.config.secrets import resolve
 from overwatch_assets.contract.types import spark_type
 from overwatch_assets.rules.audit_records import cluster_id_of
@@ -57,7 +57,20 @@ def api_reader(
     return checked
 
 
-def list_reader(api_factory: ApiFactory | None, scope: str, key: str, kind: str, lister: Lister) -> Reader:
+def on_cloud(cloud: Cloud, reader: Reader) -> Reader:
+    """Return a reader of what only workspaces on one cloud have."""
+
+    def checked(load: Load) -> Reading:
+        if load.workspace.cloud != cloud:
+            return Reading(empty=f"only workspaces on {cloud} have any")
+        return reader(load)
+
+    return checked
+
+
+def list_reader(
+    api_factory: ApiFactory | None, scope: str, key: str, kind: str, lister: Lister, *, secrets: Collection[str] = ()
+) -> Reader:
     """Return a reader of all objects of a kind: rows of their id, body (JSON) and fetched_ms (epoch ms).
 
     An object that comes twice, because the list changed between two pages, is as the later one says; one without an id
@@ -69,18 +82,25 @@ def list_reader(api_factory: ApiFactory | None, scope: str, key: str, kind: str,
         key: the property with the id.
         kind: the id's type.
         lister: lists the objects.
+        secrets: properties that are secret although their names do not look so; they are not in quarantine either.
     """
-    return api_reader(api_factory, scope, partial(_read_list, key, kind, lister))
+
+    def read(load: Load, api: WorkspaceApi) -> Reading:
+        return listed(load, key, kind, lister(api), secrets)
+
+    return api_reader(api_factory, scope, read)
 
 
-def _read_list(key: str, kind: str, lister: Lister, load: Load, api: WorkspaceApi) -> Reading:
+def listed(load: Load, key: str, kind: str, objects: Iterable[Any], secrets: Collection[str] = ()) -> Reading:
+    """Return the objects of a list as `list_reader` gives them."""
     as_id = shaper(spark_type(kind))
     bodies: dict[Any, str] = {}
     rejects: list[Reject] = []
-    for body in lister(api):
+    for body in objects:
         found = as_id(body.get(key)) if isinstance(body, Mapping) else None
         if found in (None, ""):
-            rejects.append(rejected(f"list of {load.table.name}", None, f"no {key}", body))
+            shown = {n: v for n, v in body.items() if n not in secrets} if isinstance(body, Mapping) else body
+            rejects.append(rejected(f"list of {load.table.name}", None, f"no {key}", shown))
         else:
             bodies[found] = json.dumps(body, sort_keys=True)
     schema = rows_schema({key: kind, "body": "string", "fetched_ms": "bigint"})

@@ -14,6 +14,7 @@ import time
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import suppress
 from dataclasses import dataclass, field
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, NoReturn, Self, TypeVar
@@ -37,10 +38,14 @@ _GET = "/api/2.1/clusters/get"
 _EVENTS = "/api/2.1/clusters/events"
 _JOBS = "/api/2.1/jobs/list"
 _POOLS = "/api/2.0/instance-pools/list"
+_ALL_TOKENS, _OWN_TOKENS = "/api/2.0/token-management/tokens", "/api/2.0/token/list"
+_RUNS = "/api/2.1/jobs/runs/list"
+_RUN = "/api/2.1/jobs/runs/get"
 _PAGE_SIZE = 100  # the largest that clusters/list gives
-_JOBS_PAGE_SIZE = 25  # with tasks
+_JOBS_PAGE_SIZE = _RUNS_PAGE_SIZE = 25  # with tasks
 _EVENTS_PAGE_SIZE = 500
-_ABOUT_PAGES = {"next_page_token", "prev_page_token", "has_more"}  # how an empty list comes
+_ABOUT_PAGES = {"next_page_token", "prev_page_token", "has_more", "total_count"}  # how an empty list comes
+_GONE = (400, 404)
 _DOWN_AFTER = 4  # so many clusters in a row without an answer: the workspace is down, not these clusters
 
 
@@ -80,17 +85,36 @@ _R = TypeVar("_R")
 
 
 @dataclass(frozen=True)
+class Listing:
+    """An endpoint that gives all objects of a kind in one answer, and the property of the answer that they are in."""
+
+    path: str
+    field: str
+
+
+LIBRARIES = Listing("/api/2.0/libraries/all-cluster-statuses", "statuses")
+POLICIES = Listing("/api/2.0/policies/clusters/list", "policies")
+INSTANCE_PROFILES = Listing("/api/2.0/instance-profiles/list", "instance_profiles")
+INIT_SCRIPTS = Listing("/api/2.0/global-init-scripts", "scripts")
+
+
+@dataclass(frozen=True)
 class ApiFailure:
-    """Why one cluster was not described, or its events not all given; the other clusters are not concerned.
+    """Why one object, mostly a cluster, was not described, or its events not all given; others are not concerned.
 
     `http_code` is None where no answer came at all; `error_code` and `raw_response` are "" where there was none.
     """
 
-    cluster_id: str
+    object_id: str
     http_code: int | None
     error_code: str
     message: str
     raw_response: str
+
+    @property
+    def says_gone(self) -> bool:
+        """Whether the workspace knows no such object, or no longer."""
+        return self.http_code in _GONE and "does not exist" in self.message.lower()
 
 
 @dataclass(frozen=True)
@@ -224,21 +248,70 @@ class WorkspaceApi:
         """
         return self._list(_JOBS, {"limit": _JOBS_PAGE_SIZE, "expand_tasks": "true"}, "jobs")
 
-    def _list(self, path: str, query: dict[str, Any], field: str) -> Iterator[dict[str, Any]]:
+    def list_all(self, listing: Listing) -> Iterator[dict[str, Any]]:
+        """Give the bodies of all objects of a kind.
+
+        Raises:
+            SourceError: they could not be read.
+        """
+        return self._list(listing.path, {}, listing.field)
+
+    def list_tokens(self) -> "tuple[list[dict[str, Any]], bool]":
+        """Give what is known of the access tokens, and whether those are all of the workspace's.
+
+        Only an admin may ask for all; anybody else is told their own.
+
+        Raises:
+            SourceError: they could not be read.
+        """
+        with suppress(_NotAllowed):
+            return list(self._list(_ALL_TOKENS, {}, "token_infos", may_refuse=True)), True
+        return list(self._list(_OWN_TOKENS, {}, "token_infos")), False
+
+    def list_runs(self, from_ms: int, until_ms: int) -> Iterator[dict[str, Any]]:
+        """Give the bodies of the runs of jobs that started in a time, the end exclusive, with their tasks.
+
+        Databricks knows runs for 60 days. A run may come twice if others start between two pages.
+
+        Raises:
+            SourceError: a page could not be read; runs of earlier pages have been given by then.
+        """
+        started = {"start_time_from": from_ms, "start_time_to": until_ms - 1}  # the workspace includes both
+        return self._list(_RUNS, {"limit": _RUNS_PAGE_SIZE, "expand_tasks": "true", **started}, "runs")
+
+    def get_runs(self, run_ids: Iterable[int]) -> Iterator[dict[str, Any] | ApiFailure]:
+        """Give for each distinct id, in the order given, the body of the run of a job or why there is none.
+
+        Raises:
+            SourceError: the workspace as a whole does not answer; what was answered before has been given by then.
+        """
+        for run_id, body, refusal in self._each(_RUN, dict.fromkeys(run_ids), self._run):
+            yield body if refusal is None else refusal.of(str(run_id))
+
+    def _list(
+        self, path: str, query: dict[str, Any], field: str, *, may_refuse: bool = False
+    ) -> Iterator[dict[str, Any]]:
         never = threading.Event()
         deadline = time.monotonic() + self._settings.budget_seconds
         seen = set()
+        read = 0
         while True:
             try:
                 page = self._read(_Request("GET", path, query=query), deadline, never)
             except _Refusal as refusal:
+                if may_refuse and refusal.http_code == 403 and not refusal.whole_workspace:
+                    raise _NotAllowed from None
                 self._fail(path, refusal)
-            found = page.get(field, [] if page.keys() <= _ABOUT_PAGES else None)
+            found = page.get(field, [] if page.keys() <= _ABOUT_PAGES and not page.get("total_count") else None)
             if not isinstance(found, list):
                 raise SourceError(f"{self._name} answered {path} without '{field}': check api_url.")
             yield from found
+            read += len(found)
             following = page.get("next_page_token")
             if not following or page.get("has_more") is False:
+                total = page.get("total_count")
+                if isinstance(total, int) and total > read:
+                    raise SourceError(f"{self._name} answered {path} with {read} of {total}: load it again.")
                 if page.get("has_more"):
                     raise SourceError(
                         f"{self._name} answered {path} without the token of its next page: load it again."
@@ -259,7 +332,7 @@ class WorkspaceApi:
             SourceError: the workspace as a whole does not answer; what was answered before has been given by then.
         """
         for cluster_id, body, refusal in self._each(_GET, dict.fromkeys(cluster_ids), self._cluster):
-            yield body if refusal is None else refusal.of_cluster(cluster_id)
+            yield body if refusal is None else refusal.of(cluster_id)
 
     def cluster_events(self, spans: Iterable[Span]) -> Iterator[EventsRead]:
         """Give for each span, in the order given, the cluster's events as the workspace has them, oldest page first.
@@ -271,7 +344,7 @@ class WorkspaceApi:
             SourceError: the workspace as a whole does not answer; what was answered before has been given by then.
         """
         for span, pages, refusal in self._each(_EVENTS, spans, self._events):
-            yield EventsRead(span, pages, None if refusal is None else refusal.of_cluster(span.cluster_id))
+            yield EventsRead(span, pages, None if refusal is None else refusal.of(span.cluster_id))
 
     def _each(
         self, path: str, items: Iterable[_K], read: "Callable[[_K, float, threading.Event], tuple[_R, _Refusal | None]]"
@@ -309,12 +382,19 @@ class WorkspaceApi:
     def _cluster(
         self, cluster_id: str, deadline: float, stop: threading.Event
     ) -> "tuple[dict[str, Any], _Refusal | None]":
+        return self._one(_GET, "cluster_id", cluster_id, deadline, stop)
+
+    def _run(self, run_id: int, deadline: float, stop: threading.Event) -> "tuple[dict[str, Any], _Refusal | None]":
+        return self._one(_RUN, "run_id", run_id, deadline, stop)
+
+    def _one(
+        self, path: str, key: str, value: str | int, deadline: float, stop: threading.Event
+    ) -> "tuple[dict[str, Any], _Refusal | None]":
         try:
-            body = self._read(_Request("GET", _GET, query={"cluster_id": cluster_id}), deadline, stop)
+            body = self._read(_Request("GET", path, query={key: value}), deadline, stop)
         except _Refusal as refusal:
             return {}, refusal
-        missing = "cluster_id" not in body
-        return body, _Refusal(f"the answer of {_GET} has no cluster_id", http_code=200) if missing else None
+        return body, _Refusal(f"the answer of {path} has no {key}", http_code=200) if key not in body else None
 
     def _events(self, span: Span, deadline: float, stop: threading.Event) -> "tuple[list[list[Any]], _Refusal | None]":
         asked: dict[str, Any] = {
@@ -530,8 +610,12 @@ class _Refusal(Exception):  # noqa: N818 an answer, not an error: the caller dec
         self.transient = transient
         self.whole_workspace = whole_workspace
 
-    def of_cluster(self, cluster_id: str) -> ApiFailure:
-        return ApiFailure(cluster_id, self.http_code, self.error_code, self.message, self.raw_response)
+    def of(self, object_id: str) -> ApiFailure:
+        return ApiFailure(object_id, self.http_code, self.error_code, self.message, self.raw_response)
+
+
+class _NotAllowed(Exception):  # noqa: N818 an answer, as `_Refusal`
+    """The token's owner may not ask for that."""
 
 
 class _WorthRetrying(Exception):  # noqa: N818 the SDK's judgement of an error, not an error

@@ -84,4 +84,4 @@ def _failed_before(load: Load) -> set[str]:
 def _error_row(failure: ApiFailure, load: Load) -> tuple[object, ...]:
     raw, _ = cut_from_text(failure.raw_response)
     day = day_of(to_ms(load.now))
-    return (failure.cluster_id, day, failure.http_code, failure.error_code, failure.message, raw)
+    return (failure.object_id, day, failure.http_code, failure.error_code, failure.message, raw)

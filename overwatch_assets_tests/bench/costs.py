@@ -215,6 +215,10 @@ class Api:
         """None."""
         return []
 
+    def list_all(self, listing: Any) -> list[dict[str, Any]]:
+        """None."""
+        return []
+
     def list_jobs(self) -> list[dict[str, Any]]:
         """All jobs."""
         return [

@@ -9,7 +9,7 @@ from pyspark.sql import SparkSession
 
 from overwatch_assets.config.deployment import Deployment, Workspace
 from overwatch_assets.consumer.inventory import inventory
-from overwatch_assets.consumer.views import names, register
+from overwatch_assets.consumer.views import OF_ETL_DATABASE, names, register
 from overwatch_assets.contract.registry import tables
 from overwatch_assets.runner.platform import Platform
 
@@ -101,6 +101,10 @@ def test_every_name_is_there_before_anything_is_loaded(spark: SparkSession, tmp_
             assert frame.columns == table.schema.names
         if name in ("sparkStage", "pipReport"):
             assert frame.count() == 0
+
+
+def test_the_account_views_and_only_those_are_of_the_etl_database() -> None:
+    assert {"accountLogin", "accountMod"} == OF_ETL_DATABASE <= set(names())
 
 
 def test_only_mentioned_names_are_made(spark: SparkSession, tmp_path: Path) -> None:

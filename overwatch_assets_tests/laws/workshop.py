@@ -27,10 +27,23 @@ from overwatch_assets.sources.event_logs.events import event_time_ms
 from overwatch_assets.sources.registry import Sources
 from overwatch_assets.sources.standard import workspace_readers
 from overwatch_assets.sources.workspace import ApiFactory
-from overwatch_assets.sources.workspace_api import ApiFailure, EventsRead, Span
+from overwatch_assets.sources.workspace_api import ApiFailure, EventsRead, Listing, Span
 from overwatch_assets.storage.location import Location
 from overwatch_assets.storage.tables import TableStore
-from overwatch_assets_tests.laws.worlds import CLUSTERS, DAYS, EVENTS, JOBS, NOW, NOW_MS, POOLS, Folder, partition
+from overwatch_assets_tests.laws.worlds import (
+    CLUSTERS,
+    DAYS,
+    EVENTS,
+    JOBS,
+    LISTS,
+    NOW,
+    NOW_MS,
+    POOLS,
+    RUNS,
+    TOKENS,
+    Folder,
+    partition,
+)
 
 ORGANIZATION = "1234"
 SOURCES = frozenset(
@@ -40,6 +53,12 @@ SOURCES = frozenset(
         "workspace_cluster_events",
         "workspace_pools",
         "workspace_jobs",
+        "workspace_job_runs",
+        "workspace_libraries",
+        "workspace_policies",
+        "workspace_instance_profiles",
+        "workspace_tokens",
+        "workspace_init_scripts",
         "price_list",
         "dbu_prices",
         "photon_factors",
@@ -88,6 +107,22 @@ class Api:
         """All jobs."""
         return JOBS
 
+    def list_all(self, listing: Listing) -> list[dict[str, Any]]:
+        """What changes seldom."""
+        return LISTS[listing.field]
+
+    def list_tokens(self) -> tuple[list[dict[str, Any]], bool]:
+        """All tokens."""
+        return TOKENS, True
+
+    def list_runs(self, from_ms: int, until_ms: int) -> list[dict[str, Any]]:
+        """Runs that started in a time."""
+        return [run for run in RUNS if from_ms <= run["start_time"] < until_ms]
+
+    def get_runs(self, ids: Iterable[int]) -> list[dict[str, Any]]:
+        """Some runs."""
+        return [next(run for run in RUNS if run["run_id"] == n) for n in ids]
+
     def cluster_events(self, spans: Iterable[Span]) -> Iterator[EventsRead]:
         """What happened to some clusters in some times."""
         for s in spans:
@@ -131,7 +166,8 @@ class Workshop:
             etl_database_name="ow",
             consumer_database_name="owc",
             max_days="400",
-            excluded_scopes="accounts:notebooks:dbsql:notebookCommands:warehouseEvents",
+            job_runs_snapshot="true",
+            excluded_scopes="notebooks:dbsql:notebookCommands:warehouseEvents",
             cluster_log_prefixes=list(self.prefixes or (str(self.logs.root / p) for p in ("databricks", "spark"))),
             auditlogprefix_source_path=str(self.logs.root / "audit"),
             workspace_url="https://test.cloud.databricks.com",

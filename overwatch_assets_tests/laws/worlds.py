@@ -259,6 +259,13 @@ _TOLD: tuple[tuple[int, float, str, str, dict[str, str], str], ...] = (
     (2, 3, "jobs", "runStart", _of_run(90, 9), "{}"),  # it has no end, and its cluster ends on the next day
     (2, 2.9, "jobs", "runNow", {"job_id": "1"}, '{"run_id":90}'),
     (3, 5, "jobs", "cancel", {"run_id": "72"}, "{}"),
+    (0, 6, "accounts", "tokenLogin", {"user": "eve@example.com"}, "{}"),
+    (1, 6, "accounts", "updateUser", {"targetUserName": "Eve@example.com", "targetUserId": "7"}, "{}"),
+    (2, 6, "accounts", "samlLogin", {"user": "eve@example.com"}, "{}"),
+    (2, 7, "accounts", "delete", {"targetUserName": "eve@example.com"}, "{}"),
+    (3, 6, "accounts", "add", {"targetUserName": "eve@example.com", "targetUserId": "8"}, "{}"),
+    (3, 7, "ssh", "login", {"instanceId": "i-1", "userName": "ubuntu"}, "{}"),
+    (3, 8, "accounts", "mfaLogin", {"user": "EVE@example.com"}, "{}"),
     (3, 19.9, "clusters", "permanentDelete", {"cluster_id": "0501-000003-audited"}, "{}"),
 )
 
@@ -294,6 +301,17 @@ CLUSTERS = [
 
 
 POOLS = [{"instance_pool_id": f"pool-{n}", "instance_pool_name": f"pool {n}", "max_capacity": n} for n in range(2)]
+LISTS = {
+    "statuses": [{"cluster_id": "0501-000000-audited", "library_statuses": [{"status": "INSTALLED"}]}],
+    "policies": [{"policy_id": "policy-0", "name": "small", "definition": "{}"}],
+    "instance_profiles": [{"instance_profile_arn": "arn:aws:iam::111122223333:instance-profile/etl"}],
+    "scripts": [{"script_id": "script-0", "name": "proxy", "position": 0}],
+}
+TOKENS = [{"token_id": "token-0", "creation_time": at(0, 1), "expiry_time": -1}]
+RUNS = [
+    {"job_id": 1, "run_id": 70 + n, "start_time": at(n, 20 + n), "state": {"life_cycle_state": state}}
+    for n, state in enumerate(("RUNNING", "TERMINATED", "RUNNING"))
+]
 JOBS = [{"job_id": n, "created_time": at(0, n), "settings": {"name": f"job {n}", "tasks": []}} for n in range(3)]
 EVENTS = [
     {

@@ -181,3 +181,19 @@ def test_what_a_record_is_about(
     answer = {"statusCode": 200, "result": None if result is None else json.dumps(result)}
     found = record(serviceName=service, actionName=action, requestParams=given, response=answer).fields
     assert {name: found[name] for name, _, _ in ABOUT if found.get(name) is not None} == about
+
+
+@pytest.mark.parametrize(
+    ("said", "principal"),
+    [
+        ({"targetUserName": " Ann@X ", "targetUserId": "7", "targetGroupName": "g"}, "ann@x"),
+        ({"targetUserId": "7", "targetGroupName": "g"}, "7"),
+        ({"targetUserName": "", "targetGroupName": "G", "targetGroupId": "1"}, "G"),
+        ({"targetGroupId": "1"}, "1"),
+        ({}, "?"),
+    ],
+)
+def test_whom_a_change_of_accounts_is_about(said: dict[str, str], principal: str) -> None:
+    assert record(serviceName="accounts", actionName="add", requestParams=said).fields["event_principal"] == principal
+    login = record(serviceName="accounts", actionName="login", requestParams=said)
+    assert "event_principal" not in login.fields

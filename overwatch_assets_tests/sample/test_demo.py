@@ -11,6 +11,7 @@ from typing import Any
 import dagster as dg
 import pytest
 
+from overwatch_assets.config.fields import Cloud
 from overwatch_assets.contract.registry import modules
 from overwatch_assets.sample.story import DAYS, story
 from overwatch_assets.sample.world import CLUSTER_LOGS
@@ -22,6 +23,7 @@ _FOR_ERRORS = {
     "clusters_snapshot_error_bronze",
     "cluster_events_errors_bronze",
 }  # rows in one workspace are enough
+_ON_AWS = {"instance_profiles_snapshot_bronze"}
 
 
 def overwatch(*arguments: str | Path) -> "subprocess.CompletedProcess[str]":
@@ -77,9 +79,10 @@ def test_rows_of_both_workspaces_and_all_days_and_a_second_demo_changes_nothing(
         assert table.name in shown.stdout
         rows = first[table.name]
         assert set(rows) == names
-        assert all(rows[n]["rows"] for n in names), table.name
+        filled = {w.name for w in story().workspaces if w.cloud == Cloud.AWS} if table.name in _ON_AWS else names
+        assert {n for n in names if rows[n]["rows"]} == filled, table.name
         if table.partition is not None:
-            assert all(rows[n]["partitions"] == len(DAYS) == 3 for n in names), table.name
+            assert all(rows[n]["partitions"] == len(DAYS) == 3 for n in filled), table.name
     for name in _FOR_ERRORS:
         assert any(row["rows"] for row in first[name].values()), name
     for name in names:

@@ -232,3 +232,60 @@ def test_a_request_for_events_that_cannot_be_answered(body: dict[str, Any], mess
 def test_a_fault_may_name_a_field_of_the_body() -> None:
     with SampleApi({A: CLUSTERS}, [Fault("*/clusters/events", {"cluster_id": "0502-001"}, status=403)]) as api:
         assert [post(api, cluster_id=i)[0] for i in ("0502-002", "0502-001", "0502-001")] == [200, 403, 200]
+
+
+def runs(*numbers: int, **more: Any) -> list[dict[str, Any]]:
+    state = {"life_cycle_state": "TERMINATED"}
+    return [{"run_id": n, "start_time": 100 + n, "state": state, "tasks": [{}], **more} for n in numbers]
+
+
+def test_runs_come_25_a_page_the_newest_first_of_a_time_with_both_its_ends() -> None:
+    path = "/api/2.1/jobs/runs/list"
+    with SampleApi({A: Known(runs=runs(*range(1, 41)))}) as api:
+        asked = {"limit": "25", "start_time_from": "103", "start_time_to": "138"}
+        _, first = get(api, path, **asked, expand_tasks="true")
+        _, second = get(api, path, **asked, page_token=first["next_page_token"])
+        assert len(get(api, path)[1]["runs"]) == 20
+        assert len(get(api, path, limit="0")[1]["runs"]) == 25
+        assert get(api, path, limit="26")[0] == 400
+        assert get(api, path, page_token="Zm9v")[0] == 400
+        assert get(api, path, start_time_from="200") == (200, {"has_more": False})
+        assert get(api, path, active_only="true") == (200, {"has_more": False})
+    assert [run["run_id"] for run in first["runs"]] == list(range(38, 13, -1))
+    assert [run["run_id"] for run in second["runs"]] == list(range(13, 2, -1))
+    assert ("tasks" in first["runs"][0], "tasks" in second["runs"][0]) == (True, False)
+    assert (first["has_more"], second["has_more"], "next_page_token" in second) == (True, False, False)
+
+
+def test_a_run_is_described_or_does_not_exist() -> None:
+    path = "/api/2.1/jobs/runs/get"
+    with SampleApi({A: Known(runs=runs(7))}) as api:
+        assert get(api, path, run_id="7") == (200, runs(7)[0])
+        assert get(api, path, run_id="8")[1]["message"] == "Run 8 does not exist."
+        assert get(api, path)[1]["message"] == "Missing required field: run_id"
+
+
+@pytest.mark.parametrize(
+    ("path", "field", "known", "empty"),
+    [
+        ("libraries/all-cluster-statuses", "statuses", "libraries", {}),
+        ("instance-profiles/list", "instance_profiles", "instance_profiles", {}),
+        ("global-init-scripts", "scripts", "init_scripts", {}),
+        ("token-management/tokens", "token_infos", "tokens", {}),
+        ("policies/clusters/list", "policies", "policies", {"total_count": 0}),
+    ],
+)
+def test_small_lists_come_whole_and_without_anything_have_no_field(
+    path: str, field: str, known: str, empty: dict[str, Any]
+) -> None:
+    given: Any = {known: [{"n": n} for n in range(200)]}
+    with SampleApi({A: Known(**given), "dapi-b": Known()}) as api:
+        assert get(api, f"/api/2.0/{path}")[1][field] == given[known]
+        assert get(api, f"/api/2.0/{path}", "dapi-b") == (200, empty)
+
+
+def test_who_is_no_admin_sees_little_of_their_own_tokens_and_nothing_of_others() -> None:
+    tokens = [{"token_id": n, "comment": n, "created_by_username": f"{n}@x", "owner_id": 1} for n in "ab"]
+    with SampleApi({A: Known(tokens=tokens, caller="b@x", is_admin=False)}) as api:
+        assert get(api, "/api/2.0/token-management/tokens")[0] == 403
+        assert get(api, "/api/2.0/token/list") == (200, {"token_infos": [{"token_id": "b", "comment": "b"}]})

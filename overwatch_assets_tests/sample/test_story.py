@@ -15,6 +15,7 @@ import pytest
 from overwatch_assets.config.fields import Cloud
 from overwatch_assets.sample.audit import audit_lines
 from overwatch_assets.sample.clusters import bodies
+from overwatch_assets.sample.demo import known_at
 from overwatch_assets.sample.events import events as events_of
 from overwatch_assets.sample.jobs import jobs, pools
 from overwatch_assets.sample.logs import RECORDED
@@ -408,3 +409,52 @@ def test_two_pools_are_made_and_edited_and_one_is_used(told: Story, number: int)
     assert used[of_jobs.pool_id] == of_jobs.workers + 1  # type: ignore[index]
     body = bodies(workspace, up.running_ms)[of_jobs.cluster_id]
     assert (body["instance_pool_id"], body["driver_node_type_id"]) == (of_jobs.pool_id, workspace.node_type)
+
+
+@pytest.mark.parametrize("number", [0, 1])
+def test_people_sign_in_in_all_ways_and_accounts_change_on_every_day(told: Story, number: int) -> None:
+    workspace = told.workspaces[number]
+    found = [r for r in records(workspace) if r["serviceName"] in ("accounts", "ssh")]
+    days: dict[str, list[str]] = defaultdict(list)
+    for r in found:
+        days[f"{dt.datetime.fromtimestamp(r['timestamp'] / 1000, dt.UTC):%d}"].append(r["actionName"])
+    everyday = {"login", "logout", "tokenLogin", "oidcTokenAuthorization"}
+    assert all(everyday | {"add" if day != "02" else "setAdmin"} <= set(actions) for day, actions in days.items())
+    kinds = {"aadBrowserLogin", "aadTokenLogin"} if workspace.cloud == Cloud.AZURE else {"samlLogin", "certLogin"}
+    others = {"jwtLogin", "mfaLogin", "accountLoginCodeAuthentication", "passwordVerifyAuthentication"}
+    assert kinds | others <= {r["actionName"] for r in found}
+    failed = [r for r in found if r["actionName"] == "login" and r["response"]["statusCode"] == 401]
+    assert {r["sourceIPAddress"] for r in failed} == {"192.0.2.66"}
+    bulk = [r["requestId"] for r in found if r["actionName"] in ("add", "updateUser")]
+    assert len(bulk) == len(set(bulk)) + 4
+    came = [r for r in found if r["requestParams"].get("targetUserName", "").startswith("contractor@")]
+    assert len({r["requestParams"].get("targetUserId") for r in came if r["actionName"] == "add"} - {None}) == 2
+
+
+@pytest.mark.parametrize("number", [0, 1])
+def test_what_the_api_says_besides_grows_with_the_story(told: Story, number: int) -> None:
+    workspace = told.workspaces[number]
+    first, last = (known_at(workspace, ms(look)) for look in (LOOKS[0], LOOKS[2]))
+    assert (len(first.policies), len(last.policies), len(first.tokens), len(last.tokens)) == (1, 2, 2, 3)
+    assert [script["enabled"] for script in first.init_scripts] == [True, False]
+    assert [script["enabled"] for script in last.init_scripts] == [True, True]
+    assert len(last.instance_profiles) == (2 if workspace.cloud == Cloud.AWS else 0)
+    assert {each["cluster_id"] for each in last.libraries} <= {c.cluster_id for c in workspace.clusters}
+    assert not any("script" in script for script in last.init_scripts)
+    assert not any("token_value" in each for each in last.tokens)
+
+
+@pytest.mark.parametrize("number", [0, 1])
+def test_runs_of_the_api_are_those_of_the_story_and_go_on_at_the_first_look(told: Story, number: int) -> None:
+    workspace = told.workspaces[number]
+    for look in LOOKS:
+        now = ms(look)
+        found = {run["run_id"]: run for run in known_at(workspace, now).runs}
+        assert set(found) == {run.parent_run_id for run in workspace.runs if run.started_ms <= now}
+        for run in found.values():
+            going = {r.run_id for r in workspace.runs if r.parent_run_id == run["run_id"] and r.ended_ms > now}
+            assert (run["state"]["life_cycle_state"] == "RUNNING") == (run["end_time"] == 0)
+            assert (run["end_time"] == 0) == bool(going & {task["run_id"] for task in run["tasks"]})
+    first = known_at(workspace, ms(LOOKS[0])).runs
+    assert any(run["end_time"] == 0 for run in first)
+    assert all(run["repair_history"][1]["id"] for run in known_at(workspace, ms(LATER)).runs if "repair_history" in run)

@@ -179,14 +179,14 @@ def test_403_for_one_cluster_is_its_own_failure() -> None:
     del bodies["0502-003"]
     assert [answer for answer in answers if isinstance(answer, dict)] == list(bodies.values())
     assert answers[3] == ApiFailure(
-        cluster_id="0502-003",
+        object_id="0502-003",
         http_code=403,
         error_code="PERMISSION_DENIED",
         message="u1 has no Attach permission on 0502-003, token or not.",
         raw_response=json.dumps(denied),
     )
     assert answers[10] == ApiFailure(
-        cluster_id="nobody",
+        object_id="nobody",
         http_code=400,
         error_code="INVALID_PARAMETER_VALUE",
         message="Cluster nobody does not exist",
@@ -219,7 +219,7 @@ def test_one_cluster_that_never_gets_a_good_answer_is_its_own_failure(
         before, failure, after = got(server, list(clusters(3)), HURRIED)
     assert (before, after) == (clusters(3)["0502-000"], clusters(3)["0502-002"])
     assert isinstance(failure, ApiFailure)
-    assert (failure.cluster_id, failure.http_code) == ("0502-001", http_code)
+    assert (failure.object_id, failure.http_code) == ("0502-001", http_code)
     assert (failure.error_code, failure.message) == (error_code, message)
 
 
@@ -666,3 +666,51 @@ def test_what_was_read_before_a_page_that_never_comes_is_kept() -> None:
         a, b = read_events(server, "a", "b", settings=IMPATIENT)
     assert a.failure is not None
     assert (sizes(a), a.failure.http_code, b.failure) == ([500], 503, None)
+
+
+RUNS, RUN = "/api/2.1/jobs/runs/list", "/api/2.1/jobs/runs/get"
+ALL_TOKENS = "/api/2.0/token-management/tokens"
+
+
+def happening(count: int) -> list[dict[str, Any]]:
+    """As the list has them: the newest first."""
+    state = {"life_cycle_state": "RUNNING"}
+    return [{"run_id": n, "start_time": 1000 + n, "state": state, "tasks": [{}]} for n in range(count, 0, -1)]
+
+
+def test_runs_of_a_time_come_25_a_page_with_their_tasks_and_without_its_end() -> None:
+    storm = Fault(RUNS, skip=1, times=1, status=429, headers={"Retry-After": "0"})
+    with SampleApi({TOKEN: Known(runs=happening(70))}, [storm]) as server, connect(server.url) as api:
+        assert list(api.list_runs(1003, 1064)) == [run for run in happening(70) if 3 <= run["run_id"] < 64]
+        assert server.count(RUNS) == 4
+        asked = server.received[0].query
+    assert asked == {"limit": "25", "expand_tasks": "true", "start_time_from": "1003", "start_time_to": "1063"}
+
+
+def test_a_run_that_is_gone_hides_no_other() -> None:
+    refused = [Fault(RUN, {"run_id": "2"}, status=403)]
+    with SampleApi({TOKEN: Known(runs=happening(3))}, refused) as server, connect(server.url) as api:
+        first, second, third = api.get_runs([1, 2, 9])
+    assert first == happening(1)[0]
+    assert isinstance(second, ApiFailure)
+    assert isinstance(third, ApiFailure)
+    assert (second.object_id, second.http_code, second.says_gone) == ("2", 403, False)
+    assert (third.object_id, third.http_code, third.says_gone) == ("9", 400, True)
+
+
+def test_who_may_not_list_all_tokens_is_told_their_own() -> None:
+    tokens = [{"token_id": n, "created_by_username": f"{n}@x"} for n in ("a", "b")]
+    with SampleApi({TOKEN: Known(tokens=tokens)}) as server, connect(server.url) as api:
+        assert api.list_tokens() == (tokens, True)
+    refused = [Fault(ALL_TOKENS, status=403)]
+    with SampleApi({TOKEN: Known(tokens=tokens, caller="b@x")}, refused) as server, connect(server.url) as api:
+        assert api.list_tokens() == ([{"token_id": "b"}], False)
+
+
+@pytest.mark.parametrize(("status", "message"), [(404, "check api_url"), (503, "load it again later")])
+def test_another_answer_than_a_refusal_of_all_tokens_is_a_failure(status: int, message: str) -> None:
+    faults = [Fault(ALL_TOKENS, times=None, status=status)]
+    with SampleApi({TOKEN: {}}, faults) as server, connect(server.url, IMPATIENT) as api:
+        with pytest.raises(SourceError, match=message):
+            api.list_tokens()
+        assert server.count("*/token/list") == 0
