@@ -16,12 +16,16 @@ from overwatch_assets.gold.clusterstatefact_gold import clusterstatefact_gold
 from overwatch_assets.gold.jobrun_gold import jobrun_gold
 from overwatch_assets.gold.jobruncostdaily_gold import jobruncostdaily_gold
 from overwatch_assets.gold.jobruncostpotentialfact_gold import jobruncostpotentialfact_gold
+from overwatch_assets.gold.notebook_gold import notebook_gold
+from overwatch_assets.gold.notebookcommands_gold import notebookcommands_gold
 from overwatch_assets.gold.sparkjob_gold import sparkjob_gold
 from overwatch_assets.gold.sparktask_gold import sparktask_gold
 from overwatch_assets.silver.cluster_cost_segments_silver import cluster_cost_segments_silver
 from overwatch_assets.silver.cluster_spec_silver import cluster_spec_silver
 from overwatch_assets.silver.cluster_state_detail_silver import cluster_state_detail_silver
 from overwatch_assets.silver.jobrun_silver import jobrun_silver
+from overwatch_assets.silver.notebook_silver import notebook_silver
+from overwatch_assets_tests.definition_lines import Record, audit
 from overwatch_assets_tests.literal_rows import from_the_first, rows_of
 
 Rows = list[dict[str, Any]]
@@ -114,6 +118,15 @@ class Chain:
         """`clusterstatefact_gold`, by cluster and start."""
         found = clusterstatefact_gold(self._clusters(), self.states(), self._specs(), self.segments())
         return sorted(found.collect(), key=lambda r: (r["cluster_id"], r["unixTimeMS_state_start"]))
+
+    def commands(self, *records: Record) -> list[Row]:
+        """`notebookcommands_gold` of some audit records, by start and command."""
+        spans, logged = self._clusters(), audit(self.spark, *records)
+        facts = clusterstatefact_gold(spans, self.states(), self._specs(), self.segments())
+        notebooks = notebook_gold(spans, notebook_silver(spans, logged))
+        run = logged.where(F.col("event_command_cluster_id").isNotNull())
+        found = notebookcommands_gold(spans, notebooks, facts, run, self._gold_runs())
+        return sorted(found.collect(), key=lambda r: (r["unixTimeMS"], r["command_id"]))
 
     def cluster_days(self) -> list[Row]:
         """`clustercostdaily_gold`, by cluster and day."""

@@ -1,7 +1,8 @@
 """What a deployment is: its workspaces, its engine, where its tables are.
 
 Field names, types and defaults are those of Overwatch's deployment CSV; `audit_log_format`, `cluster_log_prefixes`,
-`job_runs_snapshot`, `token`, `prices`, `engine` and `external_metastore` are our own. Each field's description
+`job_runs_snapshot`, `sql_query_history_path`, `token`, `prices`, `engine` and `external_metastore` are our own. Each
+field's description
 completes the sentence "must be ...".
 """
 
@@ -38,6 +39,7 @@ from overwatch_assets.config.fields import (
     ScopeName,
     Scopes,
     Settings,
+    TableSource,
     Text,
     WorkspaceId,
     refuse,
@@ -80,6 +82,10 @@ class Workspace(Settings):
     api_url: BaseUrl | None = Field(default=None, description=URL)
     auditlogprefix_source_path: AuditSource | None = Field(
         default=None, description=f"'system' or the folder of the date=... folders: {LOCATION}"
+    )
+    sql_query_history_path: TableSource | None = Field(
+        default=None,
+        description=f"'system', the name of a table such as system.query.history, or where it is: {LOCATION}",
     )
     audit_log_format: Literal["json"] = Field(default="json", description="json, the one format that is read")
 

@@ -69,6 +69,12 @@ def _audit_source(value: str) -> str:
     return SYSTEM_TABLE if value.lower() == SYSTEM_TABLE else _location(value)
 
 
+def _table_or_location(value: str) -> str:
+    if value.lower() == SYSTEM_TABLE:
+        return SYSTEM_TABLE
+    return value if re.fullmatch(r"\w+(\.\w+){1,2}", value) else _location(value)
+
+
 def _base_url(value: str) -> str:
     url = urlsplit(value)
     local = url.hostname in {"localhost", "127.0.0.1", "::1"}
@@ -116,6 +122,7 @@ Day = Annotated[dt.date, BeforeValidator(_date)]
 Locations = Annotated[tuple[Location, ...], BeforeValidator(_split(";"))]
 Scopes = Annotated[frozenset[Annotated[str, AfterValidator(_scope)]], BeforeValidator(_split(":"))]
 AuditSource = Annotated[Text, AfterValidator(_audit_source)]
+TableSource = Annotated[Text, AfterValidator(_table_or_location)]
 ConnectionString = Annotated[Text, AfterValidator(_not_a_secret)]
 Price = Annotated[float, Field(ge=0, allow_inf_nan=False)]
 BatchSize = Annotated[int, Field(ge=1, le=1000)]

@@ -1,8 +1,9 @@
 """Module 3005: states of clusters and what they cost, for queries."""
 
-from pyspark.sql import DataFrame, functions as F
+from pyspark.sql import Column as SparkColumn, DataFrame, functions as F
 
-from overwatch_assets.contract import Column, Fold, Linked, View, table
+from overwatch_assets.contract import Column, Fold, Interval, Linked, View, table
+from overwatch_assets.rules.cost_segments import AMOUNTS
 from overwatch_assets.rules.lookups import lookup_when
 from overwatch_assets.rules.money import (
     COST_STATUS,
@@ -14,9 +15,13 @@ from overwatch_assets.rules.money import (
     part,
     statuses,
     sums,
+    whole,
 )
 from overwatch_assets.rules.renamed import Renamed, renamed_columns, same
-from overwatch_assets.silver.cluster_cost_segments_silver import cluster_cost_segments_silver as SEGMENTS
+from overwatch_assets.silver.cluster_cost_segments_silver import (
+    AMOUNTS_TYPE,
+    cluster_cost_segments_silver as SEGMENTS,
+)
 from overwatch_assets.silver.cluster_spec_silver import cluster_spec_silver as SPECS
 from overwatch_assets.silver.cluster_state_detail_silver import cluster_state_detail_silver as STATES
 
@@ -48,6 +53,8 @@ _OF_SPEC = (
     Renamed("isAutomated", "is_automated"),
 )
 _OF_SEGMENT = tuple(Renamed(n, n) for n in ("dbu_rate", "photon_factor", "driverSpecs", "workerSpecs"))
+_OF_DAY = ("segment_start", "segment_end", "cost_status", "amounts")
+_DAYS = f"array<struct<segment_start:bigint,segment_end:bigint,cost_status:string,amounts:{AMOUNTS_TYPE}>>"
 
 
 @table(
@@ -58,6 +65,7 @@ _OF_SEGMENT = tuple(Renamed(n, n) for n in ("dbu_rate", "photon_factor", "driver
     keys=("cluster_id", "state", _START, "state_start_date"),
     links=("run_ids",),
     partition="state_start_date",
+    interval=Interval(_START, "unixTimeMS_state_end_exclusive"),
     z_order=("cluster_id", _START),
     invariants=(EVERYTHING_PRICED,),
     inputs={
@@ -129,6 +137,13 @@ _OF_SEGMENT = tuple(Renamed(n, n) for n in ("dbu_rate", "photon_factor", "driver
         TOTAL_COST,
         COST_STATUS,
         Column("run_ids", "array<bigint>", "Runs that were on the cluster while it was in the state.", nullable=False),
+        Column(
+            "cost_by_day",
+            _DAYS,
+            "What it comes to on each UTC day, in which no price changes: times in epoch ms, costs and DBUs in "
+            "trillionths, cores in core milliseconds; null: not known.",
+            nullable=False,
+        ),
     ),
 )
 def clusterstatefact_gold(
@@ -143,10 +158,18 @@ def clusterstatefact_gold(
     were when it began.
     """
     first = [F.min_by(r.silver, "segment_start").alias(r.name) for r in _OF_SEGMENT]
-    runs = F.array_sort(F.array_distinct(F.flatten(F.collect_list("run_ids"))))
-    cost = cluster_cost_segments_silver.groupBy(
-        F.col("cluster_id").alias("_cluster"), F.col(_START).alias("_start"), F.col("state").alias("_state")
-    ).agg(*sums(F.col("amounts")), statuses(F.col("cost_status")).alias("cost_status"), runs.alias("run_ids"), *first)
+    days = F.array_sort(F.collect_list(F.struct(*_OF_DAY)))
+    cost = (
+        _by_day(cluster_cost_segments_silver)
+        .groupBy(F.col("cluster_id").alias("_cluster"), F.col(_START).alias("_start"), F.col("state").alias("_state"))
+        .agg(
+            *sums(F.col("amounts")),
+            statuses(F.col("cost_status")).alias("cost_status"),
+            _runs().alias("run_ids"),
+            days.alias("cost_by_day"),
+            *first,
+        )
+    )
     specs = cluster_spec_silver.select(
         "cluster_id", F.col("timestamp").alias("_at"), "sequence", *(F.col(r.silver).alias(r.name) for r in _OF_SPEC)
     )
@@ -182,4 +205,21 @@ def clusterstatefact_gold(
         *(F.when(lasts, value).otherwise(nothing).alias(name) for name, value in values.items()),
         F.coalesce("cost_status", F.lit("priced")).alias("cost_status"),
         F.coalesce("run_ids", F.array().cast("array<bigint>")).alias("run_ids"),
+        F.coalesce("cost_by_day", F.array().cast(_DAYS)).alias("cost_by_day"),
     )
+
+
+def _by_day(segments: DataFrame) -> DataFrame:
+    """Segments of one state and day as one."""
+    return segments.groupBy("cluster_id", _START, "state", "segment_date").agg(
+        F.min("segment_start").alias("segment_start"),
+        F.max("segment_end").alias("segment_end"),
+        F.struct(*(whole(F.col("amounts")[n]).alias(n) for n in AMOUNTS)).alias("amounts"),
+        statuses(F.col("cost_status")).alias("cost_status"),
+        _runs().alias("run_ids"),
+        *(F.min_by(r.silver, "segment_start").alias(r.silver) for r in _OF_SEGMENT),
+    )
+
+
+def _runs() -> SparkColumn:
+    return F.array_sort(F.array_distinct(F.flatten(F.collect_list("run_ids"))))

@@ -33,7 +33,7 @@ _TEXTS = """
     spark_conf acl_path_prefix driver_instance_pool_id instance_pool_id instance_pool_name preloaded_spark_versions
     spark_version cluster_creator idempotency_token user_id ssh_public_keys single_user_name cluster_size
     spot_instance_policy channel warehouse_type effective_spark_version runtime_engine fields_to_remove commandText
-    commandId
+    commandId status
 """
 _LONGS = """
     jobId job_id runId run_id idInJob timeout_seconds max_concurrent_runs max_retries min_retry_interval_millis
@@ -44,7 +44,8 @@ _INTS = "num_workers autotermination_minutes"
 _BOOLEANS = """
     is_from_dlt retry_on_timeout enable_elastic_disk start_cluster enable_photon enable_serverless_compute
 """
-_KINDS = {"string": _TEXTS, "bigint": _LONGS, "int": _INTS, "boolean": _BOOLEANS}
+_DOUBLES = "executionTime"
+_KINDS = {"string": _TEXTS, "bigint": _LONGS, "int": _INTS, "boolean": _BOOLEANS, "double": _DOUBLES}
 
 REQUEST_PARAMS = f"struct<{','.join(f'{name}:{kind}' for kind, names in _KINDS.items() for name in names.split())}>"
 """The documented request parameters. Nested objects are JSON text; any other parameter stays in the line."""
@@ -84,6 +85,7 @@ ABOUT: tuple[tuple[str, str, str], ...] = (
         f"Whom a change of the service accounts is about: {PRINCIPAL}.",
     ),
     ("event_run_id", "bigint", "Run that an event of the service jobs is about: of a task's run the whole job's."),
+    ("event_command_cluster_id", "string", "Cluster that a notebook's command ran on; empty: its record names none."),
 )
 """Columns with what a record is about, wherever its action says so: in a parameter, or in the answer."""
 
@@ -175,6 +177,8 @@ def _about(record: dict[str, Any], params: dict[str, Any]) -> dict[str, Any]:
     service, action = record["serviceName"], record["actionName"]
     if service == "accounts" and action in ACCOUNT_CHANGES:
         return {"event_principal": principal_of(params)}
+    if (service, action) == ("notebook", "runCommand"):
+        return {"event_command_cluster_id": params.get("clusterId") or ""}
     if service not in ("clusters", "instancePools", "jobs"):
         return {}
     result = (object_of((object_of(record.get("response")) or {}).get("result")) or {}) if action in _ANSWERED else {}

@@ -354,7 +354,7 @@ def _shares(amounts: Amounts, active: Sequence[Occupant], parents: Mapping[int, 
         if payer is not None:
             yield Share(run.run_id, run.start, payer, Amounts())
             continue
-        parts = {name: _part(getattr(amounts, name), at, count) for name in AMOUNTS}
+        parts = {name: kth_part(getattr(amounts, name), at, count) for name in AMOUNTS}
         yield Share(run.run_id, run.start, None, Amounts(**parts))
         at += 1
 
@@ -368,7 +368,8 @@ def _payer(run: Occupant, parents: Mapping[int, int | None], there: Collection[i
     return found
 
 
-def _part(total: int | None, at: int, count: int) -> int | None:
+def kth_part(total: int | None, at: int, count: int) -> int | None:
+    """The part of one of so many, from 0: they differ by 1 at most, and are the whole together."""
     if total is None:
         return None
     whole, rest = divmod(total, count)

@@ -42,10 +42,15 @@ def sums(amounts: SparkColumn) -> list[SparkColumn]:
         column
         for name in AMOUNTS
         for column in (
-            F.when(F.count(amounts[name]) == F.count(F.lit(1)), F.sum(amounts[name])).alias(f"_{name}"),
+            whole(amounts[name]).alias(f"_{name}"),
             F.sum(amounts[name]).alias(f"_known_{name}"),
         )
     ]
+
+
+def whole(amount: SparkColumn) -> SparkColumn:
+    """Aggregate of an amount: its sum; null if any of it is unknown."""
+    return F.when(F.count(amount) == F.count(F.lit(1)), F.sum(amount))
 
 
 def dollars(amounts: SparkColumn) -> SparkColumn:

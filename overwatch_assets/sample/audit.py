@@ -16,6 +16,7 @@ from overwatch_assets.config.fields import Cloud
 from overwatch_assets.sample.accounts import account_events
 from overwatch_assets.sample.clusters import definition
 from overwatch_assets.sample.jobs import pool_definition, settings, work
+from overwatch_assets.sample.queries import submissions
 from overwatch_assets.sample.story import (
     ANALYST,
     DAY,
@@ -24,6 +25,7 @@ from overwatch_assets.sample.story import (
     FIRST_MS,
     HOUR,
     MINUTE,
+    MONTH_END,
     PLATFORM,
     Cluster,
     Job,
@@ -102,6 +104,9 @@ class _Log:
             yield from self._pool(pool)
         yield from self._notebooks()
         yield from self._accounts()
+        yield from self._notebook_changes()
+        for at, email, said in submissions(self._workspace):
+            yield self._line(at, "databrickssql", "commandSubmit", email, said)
 
     def _accounts(self) -> Iterator[AuditLine]:
         for event in account_events(self._workspace):
@@ -253,6 +258,20 @@ class _Log:
                 "status": "finished",
             }
             yield self._line(command.ended_ms, "notebook", "runCommand", command.user.email, said)
+
+    def _notebook_changes(self) -> Iterator[AuditLine]:
+        """Create a notebook on the second day, rename it and, in the same millisecond, move it."""
+        told = next(c for c in self._workspace.commands if c.path == MONTH_END)
+        folder, name = told.path.rsplit("/", 1)
+        at = FIRST_MS + DAY + 9 * HOUR
+        by_id, draft = {"notebookId": str(told.notebook_id)}, "/Users/platform@example.com"
+        changes = (
+            (at, "createNotebook", {"path": f"{draft}/Untitled"}),
+            (at + HOUR, "renameNotebook", {"oldName": "Untitled", "newName": name, "parentPath": draft}),
+            (at + HOUR, "moveNotebook", {"oldPath": f"{draft}/{name}", "newPath": f"{folder}/{name}"}),
+        )
+        for ms, action, said in changes:
+            yield self._line(ms, "notebook", action, told.user.email, by_id | said)
 
     def _uptime_of(self, cluster_id: str, at: int) -> Uptime:
         cluster = next(c for c in self._workspace.clusters if c.cluster_id == cluster_id)

@@ -45,6 +45,7 @@ from overwatch_assets.sample.accounts import tokens
 from overwatch_assets.sample.clusters import bodies
 from overwatch_assets.sample.events import events
 from overwatch_assets.sample.jobs import jobs, pools
+from overwatch_assets.sample.queries import queries
 from overwatch_assets.sample.server import Fault, Known, SampleApi
 from overwatch_assets.sample.story import DAYS, LOOKS, PLATFORM, SampleWorkspace, story
 from overwatch_assets.sample.world import AUDIT_LOGS, CLUSTER_LOGS, write_until
@@ -407,6 +408,7 @@ def known_at(workspace: SampleWorkspace, at: int) -> Known:
         init_scripts=workplace.init_scripts(workspace, at),
         tokens=tokens(workspace, at),
         runs=workplace.runs(workspace, at),
+        queries=queries(workspace, at),
         caller=PLATFORM.email,
     )
 

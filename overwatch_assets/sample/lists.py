@@ -1,4 +1,4 @@
-"""How the sample's server lists what changes seldom, and runs of jobs. An answer is a status and a body.
+"""How the sample's server lists what changes seldom, runs of jobs and SQL queries. An answer is a status and a body.
 
 Fields and limits: Databricks' REST API reference.
 """
@@ -16,6 +16,8 @@ Body = Mapping[str, Any]
 Query = Mapping[str, str]
 
 _LARGEST_RUNS_PAGE, _RUNS_PAGE = 25, 20
+_LARGEST_QUERIES_PAGE, _QUERIES_PAGE = 999, 100
+_STARTED = "filter_by.query_start_time_range."
 _TASKS = ("tasks", "job_clusters")
 _SHOWN_TO_OWNERS = ("token_id", "creation_time", "expiry_time", "comment")
 _ENDED = ("TERMINATED", "SKIPPED", "INTERNAL_ERROR")
@@ -92,6 +94,40 @@ def run(known: "Known", query: Query) -> Answer:
         return _invalid("Missing required field: run_id")
     found = next((r for r in known.runs if str(r["run_id"]) == run_id), None)
     return _invalid(f"Run {run_id} does not exist.") if found is None else (200, found)
+
+
+def queries(known: "Known", query: Query) -> Answer:
+    """Answer one page of the queries that started in a time, the newest first; a token holds that time."""
+    size = query.get("max_results", str(_QUERIES_PAGE))
+    if not (size.isdecimal() and 1 <= int(size) <= _LARGEST_QUERIES_PAGE):
+        return _invalid(f"max_results must be an integer from 1 to {_LARGEST_QUERIES_PAGE}, but is '{size}'.")
+    page_token = query.get("page_token", "")
+    if page_token and any(name.startswith("filter_by") for name in query):
+        return _invalid("A filter can't be given with a page_token.")
+    try:
+        start, end, offset = (
+            of_token("queries", page_token)
+            if page_token
+            else (
+                int(query.get(f"{_STARTED}start_time_ms", 0)),
+                int(query.get(f"{_STARTED}end_time_ms", 2**62)),
+                0,
+            )
+        )
+    except ValueError:
+        return _invalid("Invalid page token or time.")
+    found = sorted(
+        (q for q in known.queries if start <= q.get("query_start_time_ms", start) <= end),
+        key=lambda q: (-q.get("query_start_time_ms", 0), str(q.get("query_id"))),
+    )
+    page: dict[str, Any] = {"has_next_page": offset + int(size) < len(found)}
+    res = found[offset : offset + int(size)]
+    if res:
+        whole = query.get("include_metrics") == "true"
+        page["res"] = [q if whole else {name: value for name, value in q.items() if name != "metrics"} for q in res]
+    if page["has_next_page"]:
+        page["next_page_token"] = token("queries", start, end, offset + int(size))
+    return 200, page
 
 
 def _newest_first(run: Body) -> tuple[int, int]:

@@ -92,6 +92,7 @@ class Known:
     init_scripts: Sequence[Mapping[str, Any]] = ()
     tokens: Sequence[Mapping[str, Any]] = ()
     runs: Sequence[Mapping[str, Any]] = ()
+    queries: Sequence[Mapping[str, Any]] = ()
     caller: str = ""
     is_admin: bool = True
 
@@ -340,6 +341,7 @@ _ENDPOINTS: Mapping[tuple[str, str], Callable[[Known, Received], _Answer]] = {
     ("GET", "/api/2.0/global-init-scripts"): _plain(lists.whole("scripts", lambda k: k.init_scripts)),
     ("GET", "/api/2.0/token/list"): _plain(lists.own_tokens),
     ("GET", "/api/2.0/token-management/tokens"): _plain(lists.all_tokens),
+    ("GET", "/api/2.0/sql/history/queries"): _plain(lists.queries),
 }
 
 

@@ -31,6 +31,8 @@ LOOKS = tuple(
     for day, (hour, minute) in zip(DAYS, ((23, 0), (23, 0), (23, 30)), strict=True)
 )
 
+MONTH_END = "/Shared/finance/month-end"  # where a notebook lies in the end
+
 _USAGE = "spark.databricks.clusterUsageTags."
 # Ids in the recorded notebooks' log.
 _RECORDED_JOB, _RECORDED_RUNS = 77, (9001, 9002)
@@ -407,6 +409,7 @@ class _Plot:
         fails_on = 1 if self._cloud == Cloud.AWS else 0
         self._job_cluster(self._risk, "score", "failures", self._at(fails_on, 14), stretch=30, succeeded=False)
         self._peoples_runs()
+        self._month_end()
         return SampleWorkspace(
             name=self._name,
             workspace_id=self._workspace_id,
@@ -532,6 +535,23 @@ class _Plot:
                 succeeded=True,
                 launch="repairRun",
                 repair_id=self._other(12),
+            )
+        )
+
+    def _month_end(self) -> None:
+        """Run a command of one more notebook over the second midnight, beside others on the shared cluster."""
+        cluster = next(c for c in self._clusters if c.name == "shared-analytics")
+        midnight = FIRST_MS + 2 * DAY
+        self._commands.append(
+            Command(
+                notebook_id=self._other(16),
+                path=MONTH_END,
+                command_id="7001",
+                text="OPTIMIZE sales.orders",
+                user=PLATFORM,
+                cluster_id=cluster.cluster_id,
+                started_ms=midnight - 20 * MINUTE,
+                ended_ms=midnight + 25 * MINUTE,
             )
         )
 

@@ -8,6 +8,7 @@ from overwatch_assets.sources import (
     workspace_cluster_events,
     workspace_clusters,
     workspace_job_runs,
+    workspace_sql_queries,
     workspace_tokens,
 )
 from overwatch_assets.sources.audit_logs import read_audit_logs
@@ -42,6 +43,7 @@ def workspace_readers(api: ApiFactory | None) -> dict[str, Reader]:
         "audit_log_files": read_audit_logs,
         "workspace_clusters": workspace_clusters.reader(api),
         "workspace_cluster_events": workspace_cluster_events.reader(api),
+        "workspace_sql_queries": workspace_sql_queries.reader(api),
         "workspace_pools": list_reader(api, "pools", "instance_pool_id", "string", lambda a: a.list_pools()),
         "workspace_jobs": list_reader(api, "jobs", "job_id", "bigint", lambda a: a.list_jobs()),
         "workspace_job_runs": workspace_job_runs.reader(api),

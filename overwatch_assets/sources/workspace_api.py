@@ -41,11 +41,14 @@ _POOLS = "/api/2.0/instance-pools/list"
 _ALL_TOKENS, _OWN_TOKENS = "/api/2.0/token-management/tokens", "/api/2.0/token/list"
 _RUNS = "/api/2.1/jobs/runs/list"
 _RUN = "/api/2.1/jobs/runs/get"
+_QUERIES = "/api/2.0/sql/history/queries"
 _PAGE_SIZE = 100  # the largest that clusters/list gives
 _JOBS_PAGE_SIZE = _RUNS_PAGE_SIZE = 25  # with tasks
 _EVENTS_PAGE_SIZE = 500
-_ABOUT_PAGES = {"next_page_token", "prev_page_token", "has_more", "total_count"}  # how an empty list comes
 _GONE = (400, 404)
+_QUERIES_PAGE_SIZE = 500  # below 1000, and asking for metrics of many is slow
+_QUERIES_PAGES = 20  # of one time at most, else less is asked for at once
+_ABOUT_PAGES = {"next_page_token", "prev_page_token", "has_more", "has_next_page", "total_count"}  # of an empty list
 _DOWN_AFTER = 4  # so many clusters in a row without an answer: the workspace is down, not these clusters
 
 
@@ -122,6 +125,14 @@ class Span:
     """Whose events are asked for, and of when: epoch ms, the end exclusive."""
 
     cluster_id: str
+    from_ms: int
+    until_ms: int
+
+
+@dataclass(frozen=True)
+class Times:
+    """Which queries are asked for, by when they started: epoch ms, the end exclusive."""
+
     from_ms: int
     until_ms: int
 
@@ -346,6 +357,20 @@ class WorkspaceApi:
         for span, pages, refusal in self._each(_EVENTS, spans, self._events):
             yield EventsRead(span, pages, None if refusal is None else refusal.of(span.cluster_id))
 
+    def sql_queries(self, times: Iterable[Times]) -> Iterator[dict[str, Any]]:
+        """Give the bodies of all queries that started in some times, with their metrics; one may come twice.
+
+        There is no limit to their number: a time of which there are too many pages, or which takes the workspace too
+        long, is halved until each part fits.
+
+        Raises:
+            SourceError: some of them could not be read; others have been given by then.
+        """
+        for _, found, refusal in self._each(_QUERIES, times, self._queries):
+            if refusal is not None:
+                self._fail(_QUERIES, refusal)
+            yield from found
+
     def _each(
         self, path: str, items: Iterable[_K], read: "Callable[[_K, float, threading.Event], tuple[_R, _Refusal | None]]"
     ) -> "Iterator[tuple[_K, _R, _Refusal | None]]":
@@ -418,8 +443,65 @@ class WorkspaceApi:
         except _Refusal as refusal:
             return pages, refusal
 
-    def _read(self, request: "_Request", deadline: float, stop: threading.Event) -> dict[str, Any]:
-        """Return the good answer to a request, or raise a `_Refusal` once trying again is no use."""
+    def _queries(
+        self, times: Times, deadline: float, stop: threading.Event
+    ) -> "tuple[list[dict[str, Any]], _Refusal | None]":
+        found: list[dict[str, Any]] = []
+        rest = [times]
+        try:
+            while rest:
+                part = rest.pop()
+                queries = self._queries_of(part, deadline, stop)
+                if queries is None:
+                    middle = (part.from_ms + part.until_ms) // 2
+                    rest += [Times(middle, part.until_ms), Times(part.from_ms, middle)]
+                else:
+                    found += queries
+        except _Refusal as refusal:
+            return found, refusal
+        return found, None
+
+    def _queries_of(self, times: Times, deadline: float, stop: threading.Event) -> list[dict[str, Any]] | None:
+        """Return the queries of a time; None: less has to be asked for at once."""
+        can_halve = times.until_ms - times.from_ms > 1
+        same = {"max_results": _QUERIES_PAGE_SIZE, "include_metrics": "true"}
+        # From a millisecond before, because it is not said whether a bound counts.
+        asked: dict[str, Any] = same | {
+            "filter_by.query_start_time_range.start_time_ms": times.from_ms - 1,
+            "filter_by.query_start_time_range.end_time_ms": times.until_ms,
+        }
+        found: list[dict[str, Any]] = []
+        tokens: set[str] = set()
+        while True:
+            try:
+                page = self._read(_Request("GET", _QUERIES, query=asked), deadline, stop, less_helps=can_halve)
+            except _Refusal as refusal:
+                if can_halve and refusal.took_too_long:
+                    return None
+                raise
+            queries = page.get("res", [] if page.keys() <= _ABOUT_PAGES else None)
+            if not isinstance(queries, list):
+                raise _Refusal("an answer without 'res'", http_code=200)
+            found += [q for q in queries if _is_asked_for(q, times)]
+            token = page.get("next_page_token")
+            if not token or page.get("has_next_page") is False:
+                if page.get("has_next_page"):
+                    raise _Refusal("an answer without the token of its next page", http_code=200)
+                return found
+            if token in tokens:
+                raise _Refusal("the same page again", http_code=200)
+            tokens.add(token)
+            if can_halve and len(tokens) == _QUERIES_PAGES:
+                return None
+            asked = {**same, "page_token": token}
+
+    def _read(
+        self, request: "_Request", deadline: float, stop: threading.Event, *, less_helps: bool = False
+    ) -> dict[str, Any]:
+        """Return the good answer to a request, or raise a `_Refusal` once trying again is no use.
+
+        `less_helps`: a time-out is not tried again, because the caller then asks for less.
+        """
         seconds = min(self._settings.api_waiting_seconds, deadline - time.monotonic())
         if seconds <= 0:
             raise SourceError(
@@ -427,7 +509,11 @@ class WorkspaceApi:
                 "a larger thread_pool_size if its answers are slow."
             )
         retrying = tenacity.Retrying(
-            retry=tenacity.retry_if_exception(lambda error: isinstance(error, _Refusal) and error.transient),
+            retry=tenacity.retry_if_exception(
+                lambda error: (
+                    isinstance(error, _Refusal) and error.transient and not (less_helps and error.took_too_long)
+                )
+            ),
             wait=_pause,
             sleep=tenacity.sleep_using_event(stop),
             stop=tenacity.stop_any(tenacity.stop_before_delay(seconds), tenacity.stop_when_event_set(stop)),
@@ -521,7 +607,8 @@ class WorkspaceApi:
             detail, remedy, transient = f"an answer cut short, {reason}", "load it again later", True
         elif isinstance(error, exceptions.JSONDecodeError | TypeError):
             detail, remedy = "an answer that is no JSON object", "check api_url"
-        return _Refusal(detail, remedy=remedy, transient=transient, whole_workspace=not transient)
+        timed_out = isinstance(error, exceptions.Timeout)
+        return _Refusal(detail, remedy=remedy, transient=transient, whole_workspace=not transient, timed_out=timed_out)
 
     def _fail(self, path: str, refusal: "_Refusal") -> NoReturn:
         within = f" within {self._settings.api_waiting_seconds:g} s" if refusal.transient else ""
@@ -544,6 +631,12 @@ class _Request:
     path: str
     query: dict[str, Any] | None = None
     body: dict[str, Any] | None = None
+
+
+def _is_asked_for(query: Any, times: Times) -> bool:
+    """Whether a query is not one of the milliseconds around the time; any other answer is for the caller to judge."""
+    at = query.get("query_start_time_ms") if isinstance(query, dict) else None
+    return at not in (times.from_ms - 1, times.until_ms)
 
 
 def _events_of(page: Mapping[str, Any]) -> list[Any]:
@@ -598,6 +691,7 @@ class _Refusal(Exception):  # noqa: N818 an answer, not an error: the caller dec
         retry_after: float | None = None,
         transient: bool = False,
         whole_workspace: bool = False,
+        timed_out: bool = False,
     ) -> None:
         super().__init__(detail)
         self.detail = detail
@@ -609,6 +703,12 @@ class _Refusal(Exception):  # noqa: N818 an answer, not an error: the caller dec
         self.retry_after = retry_after
         self.transient = transient
         self.whole_workspace = whole_workspace
+        self.timed_out = timed_out
+
+    @property
+    def took_too_long(self) -> bool:
+        """Whether the workspace, or the way to it, gave up on a request that asks for much."""
+        return self.timed_out or self.http_code in (408, 504) or self.error_code == "DEADLINE_EXCEEDED"
 
     def of(self, object_id: str) -> ApiFailure:
         return ApiFailure(object_id, self.http_code, self.error_code, self.message, self.raw_response)

@@ -57,6 +57,27 @@ def test_earliest_primordial_date_is_of_active_workspaces():
     assert Deployment(workspaces=rows).earliest_primordial_date == dt.date(2024, 3, 1)
 
 
+@pytest.mark.parametrize(
+    ("given", "taken"),
+    [
+        (None, None),
+        ("SYSTEM", "system"),
+        ("system.query.history", "system.query.history"),
+        ("copies.query_history", "copies.query_history"),
+        ("/srv/history/", "/srv/history"),
+        ("s3://bucket/history", "s3://bucket/history"),
+    ],
+)
+def test_sql_queries_come_from_a_table_by_name_or_place(given, taken):
+    assert workspace(sql_query_history_path=given).sql_query_history_path == taken
+
+
+@pytest.mark.parametrize("given", ["history", "a.b.c.d", "some/where", "a.b; drop table c"])
+def test_a_table_that_can_be_none_is_refused(given):
+    with pytest.raises(ValidationError):
+        workspace(sql_query_history_path=given)
+
+
 def test_scopes():
     assert workspace().scopes == set(SCOPES)
     assert len(SCOPES) == 11

@@ -172,7 +172,9 @@ def test_lines_that_are_no_records(line: str, reason: str) -> None:
         ),
         ("jobs", "cancel", {"run_id": "71"}, None, {"event_run_id": 71}),
         ("jobs", "repairRun", {"run_id": "70"}, {"repair_id": 5}, {"event_run_id": 70}),
-        ("notebook", "runCommand", {"clusterId": "c1"}, None, {}),
+        ("notebook", "runCommand", {"clusterId": "c1"}, None, {"event_command_cluster_id": "c1"}),
+        ("notebook", "runCommand", {"commandId": "1"}, None, {"event_command_cluster_id": ""}),
+        ("notebook", "attachNotebook", {"clusterId": "c1"}, None, {}),
     ],
 )
 def test_what_a_record_is_about(

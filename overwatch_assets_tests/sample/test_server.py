@@ -289,3 +289,20 @@ def test_who_is_no_admin_sees_little_of_their_own_tokens_and_nothing_of_others()
     with SampleApi({A: Known(tokens=tokens, caller="b@x", is_admin=False)}) as api:
         assert get(api, "/api/2.0/token-management/tokens")[0] == 403
         assert get(api, "/api/2.0/token/list") == (200, {"token_infos": [{"token_id": "b", "comment": "b"}]})
+
+
+def test_queries_come_by_their_start_in_pages_whose_token_holds_the_time() -> None:
+    path, name = "/api/2.0/sql/history/queries", "filter_by.query_start_time_range"
+    told = [{"query_id": f"q{n}", "query_start_time_ms": n, "metrics": {"read_bytes": n}} for n in range(300)]
+    with SampleApi({A: Known(queries=told)}) as api:
+        asked = f"?{name}.start_time_ms=50&{name}.end_time_ms=249"
+        status, first = get(api, f"{path}{asked}&max_results=150&include_metrics=true")
+        assert (status, first["has_next_page"], len(first["res"])) == (200, True, 150)
+        assert first["res"][0] == told[249]
+        _, last = get(api, f"{path}?page_token={first['next_page_token']}&max_results=150")
+        assert (last["has_next_page"], last["res"][-1]) == (False, {"query_id": "q50", "query_start_time_ms": 50})
+        assert "next_page_token" not in last
+        _, some = get(api, path)
+        assert len(some["res"]) == 100
+        for wrong in ("?max_results=1000", "?max_results=0", "?page_token=x", f"{asked}&page_token=x"):
+            assert get(api, f"{path}{wrong}")[0] == 400
