@@ -6,7 +6,13 @@ from overwatch_assets.contract import Column, Mirror, Source, table
 from overwatch_assets.rules.price_columns import ACTIVE, ORIGIN, dated, dated_values, view_of
 
 _COLUMNS = (
-    Column("sku", "string", "What is paid for: interactive, automated, sqlCompute or jobsLight.", nullable=False),
+    Column(
+        "sku",
+        "string",
+        "What is paid for: interactive, automated, jobsLight; of SQL warehouses sqlCompute (classic), sqlPro and "
+        "sqlServerless.",
+        nullable=False,
+    ),
     Column("contract_price", "double", "What you pay for a DBU, USD.", nullable=False),
     *ACTIVE,
     *ORIGIN,

@@ -7,12 +7,13 @@ from overwatch_assets.cli.where import deployment_of
 from overwatch_assets.config.deployment import Workspace
 from overwatch_assets.config.prices import price_book
 from overwatch_assets.errors import ConfigurationError
-from overwatch_assets.rules.prices import VALUES, Kind, Price, normal
+from overwatch_assets.rules.prices import VALUES, Kind, Price, Value, normal
 
 _TITLES = {
     Kind.DBU: "DBUs, USD each",
     Kind.PHOTON: "Photon: what DBUs are multiplied by",
     Kind.INSTANCE: "Node types, USD and DBUs per hour",
+    Kind.WAREHOUSE: "Clusters of SQL warehouses by size, DBUs per hour",
 }
 _SHOWN = {
     **VALUES,
@@ -57,11 +58,13 @@ def _print(title: str, kind: Kind, rows: list[Price]) -> None:
         (p.key, *(_number(p.values.get(n)) for n in names), str(p.active_from), _text(p.active_until), p.source)
         for p in rows
     ]
-    key = "node type" if kind is Kind.INSTANCE else "sku"
+    key = {Kind.INSTANCE: "node type", Kind.WAREHOUSE: "size"}.get(kind, "sku")
     print_table(title, (key, *names, "from", "until", "source"), values)
 
 
-def _number(value: float | None) -> str:
+def _number(value: Value) -> str:
+    if isinstance(value, str):
+        return value
     return "unknown" if value is None else f"{value:.6f}".rstrip("0").rstrip(".") if value % 1 else str(int(value))
 
 
@@ -87,7 +90,7 @@ def _document(workspace: Workspace, price: Price) -> dict[str, object]:
 def _asked(price: Price, node_type: str | None, sku: str | None) -> bool:
     if node_type is None and sku is None:
         return True
-    wanted = node_type if price.kind is Kind.INSTANCE else sku
+    wanted = {Kind.INSTANCE: node_type, Kind.WAREHOUSE: None}.get(price.kind, sku)
     return wanted is not None and normal(price.key) == normal(wanted)
 
 

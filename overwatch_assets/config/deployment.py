@@ -1,8 +1,8 @@
 """What a deployment is: its workspaces, its engine, where its tables are.
 
 Field names, types and defaults are those of Overwatch's deployment CSV; `audit_log_format`, `cluster_log_prefixes`,
-`job_runs_snapshot`, `sql_query_history_path`, `token`, `prices`, `engine` and `external_metastore` are our own. Each
-field's description
+`job_runs_snapshot`, `sql_query_history_path`, `warehouse_events_source`, `sql_pro_dbu_price`,
+`sql_serverless_dbu_price`, `token`, `prices`, `engine` and `external_metastore` are our own. Each field's description
 completes the sentence "must be ...".
 """
 
@@ -23,6 +23,7 @@ from overwatch_assets.config.fields import (
     SCOPE,
     SCOPES,
     SYSTEM_TABLE,
+    TABLE,
     URL,
     AuditSource,
     BaseUrl,
@@ -48,6 +49,7 @@ from overwatch_assets.config.fields import (
 from overwatch_assets.config.secrets import SecretReference, resolve
 from overwatch_assets.errors import ConfigurationError
 
+WAREHOUSE_EVENTS, QUERY_HISTORY = "system.compute.warehouse_events", "system.query.history"
 ACCOUNT = "account"  # the partition key of account-wide sources
 
 _FROM_API = frozenset({"clusters", "clusterEvents", "pools", "jobs", "accounts", "dbsql"})
@@ -83,11 +85,9 @@ class Workspace(Settings):
     auditlogprefix_source_path: AuditSource | None = Field(
         default=None, description=f"'system' or the folder of the date=... folders: {LOCATION}"
     )
-    sql_query_history_path: TableSource | None = Field(
-        default=None,
-        description=f"'system', the name of a table such as system.query.history, or where it is: {LOCATION}",
-    )
+    sql_query_history_path: TableSource | None = Field(default=None, description=TABLE)
     audit_log_format: Literal["json"] = Field(default="json", description="json, the one format that is read")
+    warehouse_events_source: TableSource | None = Field(default=None, description=TABLE)
 
     token: Reference | None = Field(default=None, description=REFERENCE)
     secret_scope: ScopeName | None = Field(default=None, description=SCOPE)
@@ -110,6 +110,8 @@ class Workspace(Settings):
     interactive_dbu_price: Price = Field(default=0.55, description=PRICE)
     automated_dbu_price: Price = Field(default=0.15, description=PRICE)
     sql_compute_dbu_price: Price = Field(default=0.22, description=PRICE)
+    sql_pro_dbu_price: Price | None = Field(default=None, description=PRICE)
+    sql_serverless_dbu_price: Price | None = Field(default=None, description=PRICE)
     jobs_light_dbu_price: Price = Field(default=0.10, description=PRICE)
     prices: Location | None = Field(default=None, description=LOCATION)
 
@@ -206,6 +208,21 @@ class Workspace(Settings):
         """The folder of the `date=` folders; null if audit logs do not come from files."""
         path = self.auditlogprefix_source_path
         return None if path == SYSTEM_TABLE else path
+
+    @property
+    def warehouse_events_table(self) -> str | None:
+        """Where the events of SQL warehouses are: a location, or the name of a table; null: nowhere.
+
+        Where audit logs come from system tables, they do too, unless another source is given.
+        """
+        source = self.warehouse_events_source
+        of_audit = source is None and self.auditlogprefix_source_path == SYSTEM_TABLE
+        return WAREHOUSE_EVENTS if of_audit or source == SYSTEM_TABLE else source
+
+    @property
+    def sql_query_table(self) -> str | None:
+        """As `warehouse_events_table`, of SQL queries; null: the API is asked."""
+        return QUERY_HISTORY if self.sql_query_history_path == SYSTEM_TABLE else self.sql_query_history_path
 
     @property
     def token_reference(self) -> SecretReference | None:

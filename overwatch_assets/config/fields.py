@@ -35,7 +35,7 @@ SCOPES = (
     "notebookCommands",
     "warehouseEvents",
 )
-SYSTEM_TABLE = "system"  # audit logs from system.access.audit
+SYSTEM_TABLE = "system"  # from Databricks' system tables
 RULE = "rule"  # the type of an error whose message is a sentence of its own
 
 _BY_LOWER_CASE = {scope.lower(): scope for scope in SCOPES}
@@ -72,7 +72,7 @@ def _audit_source(value: str) -> str:
 def _table_or_location(value: str) -> str:
     if value.lower() == SYSTEM_TABLE:
         return SYSTEM_TABLE
-    return value if re.fullmatch(r"\w+(\.\w+){1,2}", value) else _location(value)
+    return value if re.fullmatch(r"[A-Za-z0-9_-]+(\.[A-Za-z0-9_-]+){1,2}", value) else _location(value)
 
 
 def _base_url(value: str) -> str:
@@ -130,6 +130,9 @@ BatchSize = Annotated[int, Field(ge=1, le=1000)]
 PRICE = "a number of dollars per DBU, 0 or more"
 BATCH = "a whole number from 1 to 1000"
 LOCATION = "an absolute path or a URL such as s3://bucket/path, without a password in it"
+TABLE = (
+    f"'system', the location of a Delta table ({LOCATION}), or a table's name as schema.table or catalog.schema.table"
+)
 URL = "a URL of a host alone, such as https://dbc-1234.cloud.databricks.com"
 DATABASE = "a database name of letters, digits, _ and -, or catalog.schema"
 SCOPE = "the name of a secret scope or key: letters, digits, _, -, @ and ."

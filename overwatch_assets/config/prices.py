@@ -1,8 +1,8 @@
 """A workspace's prices: the shipped lists, the deployment's contract prices, and the file that `prices` names.
 
-That file is CSV. `table` is instance, dbu or photon; `key` a node type or a sku; a row applies from `activeFrom` on.
-An empty value is that of the key's row before. A key `*` alone: what is shipped and configured of that
-table is not used.
+That file is CSV. `table` is instance, dbu, photon or warehouse; `key` a node type, a sku or a size of warehouses;
+a row applies from `activeFrom` on. An empty value is that of the key's row before. A key `*` alone: what is shipped and
+configured of that table is not used.
 """
 
 import csv
@@ -19,13 +19,15 @@ from importlib.resources import files
 from overwatch_assets.config.deployment import Workspace
 from overwatch_assets.config.loading import read_text
 from overwatch_assets.errors import ConfigurationError
-from overwatch_assets.rules.prices import SKUS, VALUES, Given, Kind, Price, in_force
+from overwatch_assets.rules.prices import SKUS, TEXTS, VALUES, WHOLE, Given, Kind, Price, Value, in_force
 
 _EVERY = "*"
 _PRICE_FIELDS = {
     "interactive": "interactive_dbu_price",
     "automated": "automated_dbu_price",
     "sqlCompute": "sql_compute_dbu_price",
+    "sqlPro": "sql_pro_dbu_price",
+    "sqlServerless": "sql_serverless_dbu_price",
     "jobsLight": "jobs_light_dbu_price",
 }
 _REQUIRED = ("table", "key", "activeFrom")
@@ -63,6 +65,7 @@ def price_book(workspace: Workspace) -> PriceBook:
         *_node_types(workspace.cloud.value, since),
         *_contract(workspace),
         *_photon(workspace.cloud.value, since),
+        *_warehouses(workspace.cloud.value, since),
     ]
     given, problems = (Given(), []) if workspace.prices is None else _given(workspace.prices)
     rows, wrong = in_force(shipped, given, since=since)
@@ -72,11 +75,16 @@ def price_book(workspace: Workspace) -> PriceBook:
 
 
 def _contract(workspace: Workspace) -> Iterator[Price]:
+    listed = {row["sku"]: row for row in shipped_rows("sql.csv") if row["cloud"] == workspace.cloud.value}
     for sku in SKUS:
         name = _PRICE_FIELDS[sku]
+        price, day = getattr(workspace, name), None
         source = f"the deployment file's {name}" if name in workspace.model_fields_set else f"{name}'s default"
+        if price is None:
+            price, source, day = (listed[sku][n] for n in ("contract_price", "price_source", "price_date"))
+        values = {"contract_price": float(price)}
         yield Price(
-            Kind.DBU, sku, {"contract_price": getattr(workspace, name)}, workspace.primordial_date, source=source
+            Kind.DBU, sku, values, workspace.primordial_date, source=source, source_date=_date(day) if day else None
         )
 
 
@@ -94,6 +102,15 @@ def _photon(cloud: str, since: dt.date) -> Iterator[Price]:
             factor = {"factor": float(row["factor"])}
             day = _date(row["price_date"])
             yield Price(Kind.PHOTON, row["sku"], factor, since, source=row["price_source"], source_date=day)
+
+
+def _warehouses(cloud: str, since: dt.date) -> Iterator[Price]:
+    for row in shipped_rows("warehouses.csv"):
+        if row["cloud"] == cloud:
+            values = {name: _value(name, row[name]) for name in VALUES[Kind.WAREHOUSE]}
+            day = _date(row["price_date"])
+            size = row["cluster_size"]
+            yield Price(Kind.WAREHOUSE, size, values, since, source=row["price_source"], source_date=day)
 
 
 @cache
@@ -167,16 +184,16 @@ def _row(row: Mapping[str, str], place: str, path: str) -> tuple[Price | Kind | 
         return (None, [f"{named}: has no other values, so not {', '.join(more)}"]) if more else (kind, [])
     problems = []
     dates: dict[str, dt.date | None] = dict.fromkeys(_DATES)
-    values: dict[str, float | None] = dict.fromkeys(VALUES[kind])
+    values: dict[str, Value] = dict.fromkeys(VALUES[kind])
     for name, cell in row.items():
         if name in _DATES:
             dates[name] = _date(cell)
             if dates[name] is None:
                 problems.append(f"{named}: {name} must be a day as yyyy-MM-dd, not {cell!r}")
         elif name in values:
-            values[name] = _number(name, cell)
+            values[name] = _value(name, cell)
             if values[name] is None:
-                kind_of = "a whole number, 0 or more" if name == "vCPUs" else "a number, 0 or more"
+                kind_of = "a whole number, 0 or more" if name in WHOLE else "a number, 0 or more"
                 problems.append(f"{named}: {name} must be {kind_of}, not {cell!r}")
         elif any(name in names for names in VALUES.values()):
             problems.append(f"{named}: {name} is not a column of {kind} rows")
@@ -198,9 +215,13 @@ def _date(text: str) -> dt.date | None:
         return None
 
 
+def _value(name: str, text: str) -> Value:
+    return (text or None) if name in TEXTS else _number(name, text)
+
+
 def _number(name: str, text: str) -> float | None:
     try:
-        value = int(text) if name == "vCPUs" else float(text)
+        value = int(text) if name in WHOLE else float(text)
     except ValueError:
         return None
     return value if math.isfinite(value) and value >= 0 else None

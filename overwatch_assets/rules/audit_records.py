@@ -17,6 +17,7 @@ from overwatch_assets.contract.types import spark_type
 from overwatch_assets.rules.days import DAY_MS, day_start_ms
 from overwatch_assets.rules.json_secrets import cut_secrets
 from overwatch_assets.rules.json_values import arrow_of, object_of, parsed, shaper, text_of
+from overwatch_assets.rules.warehouses import CREATES, DEFINES, DELETES, STOPS
 from overwatch_assets.sources.event_logs.events import event_time_ms
 
 _TEXTS = """
@@ -84,6 +85,7 @@ ABOUT: tuple[tuple[str, str, str], ...] = (
         "string",
         f"Whom a change of the service accounts is about: {PRINCIPAL}.",
     ),
+    ("event_warehouse_id", "string", "SQL warehouse that an event of the service databrickssql is about."),
     ("event_run_id", "bigint", "Run that an event of the service jobs is about: of a task's run the whole job's."),
     ("event_command_cluster_id", "string", "Cluster that a notebook's command ran on; empty: its record names none."),
 )
@@ -97,7 +99,8 @@ _ABOUT = T.StructType([T.StructField(name, spark_type(kind)) for name, kind, _ i
 _shape, _shape_about = shaper(_RECORD), shaper(_ABOUT)
 _NO_SECRETS = frozenset({"idempotency_token"})  # documented: a caller's own name for a request
 
-_ANSWERED = {"create", "runNow", "submitRun"}  # actions whose answer names what they made
+_ON_WAREHOUSES = frozenset((*DEFINES, *DELETES, *STOPS))
+_ANSWERED = {"create", "runNow", "submitRun", *CREATES}  # actions whose answer names what they made
 # Some actions write these with a capital first letter, beside others that do not.
 _CAPITAL = {"dataSourceId": "DataSourceId", "dashboardId": "DashboardId", "alertId": "AlertId"}
 _REFRESH_SCHEDULES = {"createRefreshSchedule", "deleteRefreshSchedule", "updateRefreshSchedule"}
@@ -172,33 +175,64 @@ def _no_time(stated: Any, at: int | None, day: dt.date | None) -> str | None:
     return None
 
 
-def _about(record: dict[str, Any], params: dict[str, Any]) -> dict[str, Any]:
+_Object = Mapping[str, Any]
+
+
+def _about(record: _Object, params: _Object) -> dict[str, Any]:
     """What `ABOUT` names, as the record has it."""
-    service, action = record["serviceName"], record["actionName"]
-    if service == "accounts" and action in ACCOUNT_CHANGES:
-        return {"event_principal": principal_of(params)}
-    if (service, action) == ("notebook", "runCommand"):
-        return {"event_command_cluster_id": params.get("clusterId") or ""}
-    if service not in ("clusters", "instancePools", "jobs"):
+    action, about = record["actionName"], _ABOUT_BY_SERVICE.get(record["serviceName"])
+    if about is None:
         return {}
-    result = (object_of((object_of(record.get("response")) or {}).get("result")) or {}) if action in _ANSWERED else {}
+    answer = (object_of(record.get("response")) or {}).get("result") if action in _ANSWERED else None
+    return about(action, params, object_of(answer) or {})
 
-    def first(*values: Any) -> Any:
-        return next((v for v in values if v not in (None, "")), None)
 
-    if service == "clusters":
-        created = result.get("cluster_id") if action == "create" else None
-        return {"event_cluster_id": first(created, params.get("cluster_id"), params.get("clusterId"))}
-    if service == "instancePools":
-        created = result.get("instance_pool_id") if action == "create" else None
-        return {"event_pool_id": first(created, params.get("instance_pool_id"))}
+def _first(*values: Any) -> Any:
+    return next((v for v in values if v not in (None, "")), None)
+
+
+def _of_clusters(action: str, params: _Object, result: _Object) -> dict[str, Any]:
+    created = result.get("cluster_id") if action == "create" else None
+    return {"event_cluster_id": _first(created, params.get("cluster_id"), params.get("clusterId"))}
+
+
+def _of_pools(action: str, params: _Object, result: _Object) -> dict[str, Any]:
+    created = result.get("instance_pool_id") if action == "create" else None
+    return {"event_pool_id": _first(created, params.get("instance_pool_id"))}
+
+
+def _of_jobs(action: str, params: _Object, result: _Object) -> dict[str, Any]:
     made = result.get("job_id") if action == "create" else None
     shared = params.get("resourceId") if action == "changeJobAcl" else None
     begun = result.get("run_id") if action in ("runNow", "submitRun") else None
     return {
-        "event_job_id": first(made, shared, params.get("job_id"), params.get("jobId")),
-        "event_run_id": first(begun, params.get("multitaskParentRunId"), params.get("runId"), params.get("run_id")),
+        "event_job_id": _first(made, shared, params.get("job_id"), params.get("jobId")),
+        "event_run_id": _first(begun, params.get("multitaskParentRunId"), params.get("runId"), params.get("run_id")),
     }
+
+
+def _of_warehouses(action: str, params: _Object, result: _Object) -> dict[str, Any]:
+    if action not in _ON_WAREHOUSES:
+        return {}
+    return {"event_warehouse_id": _first(result.get("id") if action in CREATES else None, params.get("id"))}
+
+
+def _of_accounts(action: str, params: _Object, _: _Object) -> dict[str, Any]:
+    return {"event_principal": principal_of(params)} if action in ACCOUNT_CHANGES else {}
+
+
+def _of_notebooks(action: str, params: _Object, _: _Object) -> dict[str, Any]:
+    return {"event_command_cluster_id": params.get("clusterId") or ""} if action == "runCommand" else {}
+
+
+_ABOUT_BY_SERVICE = {
+    "clusters": _of_clusters,
+    "instancePools": _of_pools,
+    "jobs": _of_jobs,
+    "databrickssql": _of_warehouses,
+    "accounts": _of_accounts,
+    "notebook": _of_notebooks,
+}
 
 
 def principal_of(params: Mapping[str, Any]) -> str:

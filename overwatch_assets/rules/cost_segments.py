@@ -217,7 +217,7 @@ class _Hourly:
     def amounts(self, ms: int) -> Amounts:
         """What some milliseconds come to, rounded half to even."""
         return Amounts(
-            **{name: None if rate is None else _rounded(ms * rate[0], rate[1]) for name, rate in self.rates.items()}
+            **{name: None if rate is None else rounded(ms * rate[0], rate[1]) for name, rate in self.rates.items()}
         )
 
 
@@ -268,15 +268,15 @@ class _Tariff:
             aimed_n = known(aimed, "number of workers")
             there_n = known(there, "number of workers")
             price = Fraction(0) if aimed == 0 else known(found.get("compute"), f"price of {name}")
-            rates[f"{role}_compute_cost"] = _per_ms(price, aimed_n)
+            rates[f"{role}_compute_cost"] = per_ms(price, aimed_n)
             vcpus = Fraction(0) if none else known(found.get("vcpus"), f"cores of {name}")
             cores[role] = None if vcpus is None or there_n is None else vcpus * there_n
             if state.dbu_billable:
                 hourly = Fraction(0) if none else known(found.get("dbus"), f"DBUs of {name}")
                 photon = known(factor, f"Photon factor of {self._sku or 'its SKU'}")
                 paid = Fraction(0) if none else known(rate, f"rate of {self._sku or 'its SKU'}")
-                rates[f"{role}_dbus"] = _per_ms(hourly, there_n, photon)
-                rates[f"{role}_dbu_cost"] = _per_ms(hourly, there_n, photon, paid)
+                rates[f"{role}_dbus"] = per_ms(hourly, there_n, photon)
+                rates[f"{role}_dbu_cost"] = per_ms(hourly, there_n, photon, paid)
         driver, worker = cores["driver"], cores["worker"]
         rates["core_ms"] = None if driver is None or worker is None else (driver + worker).as_integer_ratio()
         if state.dbu_billable:
@@ -330,7 +330,7 @@ def _segment(
     )
 
 
-def _per_ms(*hourly: Fraction | None) -> tuple[int, int] | None:
+def per_ms(*hourly: Fraction | None) -> tuple[int, int] | None:
     """Product of hourly amounts as units a millisecond, a ratio of whole numbers."""
     product = Fraction(UNIT, HOUR_MS)
     for factor in hourly:
@@ -340,7 +340,7 @@ def _per_ms(*hourly: Fraction | None) -> tuple[int, int] | None:
     return product.as_integer_ratio()
 
 
-def _rounded(numerator: int, denominator: int) -> int:
+def rounded(numerator: int, denominator: int) -> int:
     """A quotient, rounded half to even."""
     whole, rest = divmod(numerator, denominator)
     return whole + (2 * rest > denominator or (2 * rest == denominator and whole % 2 == 1))

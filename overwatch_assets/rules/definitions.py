@@ -3,7 +3,7 @@
 An object's history is read whole, so a definition is a function of the data: the order of rows does not matter.
 """
 
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property, partial
 from itertools import groupby
@@ -91,12 +91,16 @@ class History:
     events: Sequence[Event]
     snapshots: Sequence[Snapshot]
 
-    def with_imputed(self, events: Sequence[Event]) -> list[Event]:
+    def with_imputed(self, events: Sequence[Event], creates: Collection[str] = ("create",)) -> list[Event]:
         """Some of the events, after an imputed one at the first snapshot if that shows what none of them explains.
 
         That is an object that was never created as far as they tell, and of which the snapshot knows before they do.
+
+        Args:
+            events: the events.
+            creates: actions that create an object.
         """
-        if not self.snapshots or any(e.action == "create" for e in events):
+        if not self.snapshots or any(e.action in creates for e in events):
             return list(events)
         first = self.snapshots[0].at
         return list(events) if events and events[0].at <= first else [Event(first, IMPUTED), *events]

@@ -6,7 +6,7 @@ key has no end. Keys are compared trimmed and in lower case.
 
 import datetime as dt
 from collections import defaultdict
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from enum import StrEnum
 
@@ -17,9 +17,12 @@ class Kind(StrEnum):
     INSTANCE = "instance"
     DBU = "dbu"
     PHOTON = "photon"
+    WAREHOUSE = "warehouse"
 
 
-SKUS = ("interactive", "automated", "sqlCompute", "jobsLight")
+SQL_SKUS: Mapping[str, str] = {"CLASSIC": "sqlCompute", "PRO": "sqlPro", "SERVERLESS": "sqlServerless"}
+"""By type of a SQL warehouse, what its DBUs are sold as."""
+SKUS = ("interactive", "automated", *SQL_SKUS.values(), "jobsLight")
 PHOTON = "PHOTON"  # the runtime engine of clusterStateFact that has a factor
 VALUES: Mapping[Kind, tuple[str, ...]] = {
     Kind.INSTANCE: (
@@ -32,7 +35,16 @@ VALUES: Mapping[Kind, tuple[str, ...]] = {
     ),
     Kind.DBU: ("contract_price",),
     Kind.PHOTON: ("factor",),
+    Kind.WAREHOUSE: ("driver_size", "worker_size", "worker_count", "total_dbus"),
 }
+TEXTS = frozenset({"driver_size", "worker_size", "size_key"})
+WHOLE = frozenset({"vCPUs", "worker_count", "total_dbus", "driver_vCPUs", "worker_vCPUs"})
+"""Those of the values that are text, and those that are whole numbers."""
+OF_SIZES = ("size_key", "driver_vCPUs", "driver_compute_price", "worker_vCPUs", "worker_compute_price")
+"""What `with_nodes` adds to a size of warehouses."""
+Value = float | str | None
+
+_OPEN = frozenset({Kind.INSTANCE, Kind.WAREHOUSE})  # kinds that may have any key, and values that nobody knows
 
 
 @dataclass(frozen=True)
@@ -40,7 +52,7 @@ class Price:
     """One row.
 
     Attributes:
-        key: the node type or sku, as it is written.
+        key: the node type, sku or size of warehouses, as it is written.
         values: columns of `VALUES`; null is unknown, and in a row of the user's file that of the key's row before.
         active_until: null: it applies until the key's next row.
         source: where the values are from.
@@ -50,7 +62,7 @@ class Price:
 
     kind: Kind
     key: str
-    values: Mapping[str, float | None]
+    values: Mapping[str, Value]
     active_from: dt.date
     active_until: dt.date | None = None
     source: str = ""
@@ -85,6 +97,20 @@ def normal(key: str) -> str:
     return key.strip().lower()
 
 
+def size_key(size: str | None) -> str:
+    """A size of warehouses as it is compared: `2X-Small`, `2X_SMALL` and `XXSMALL` are one."""
+    text = normal(size or "").replace("_", "-").replace(" ", "-")
+    marks = text.removesuffix("small").removesuffix("large").rstrip("-")
+    if marks and set(marks) == {"x"}:  # the API's own names
+        count = "" if len(marks) == 1 else str(len(marks))
+        return f"{count}x-{text[len(text) - 5 :]}"
+    return text
+
+
+def _compared(kind: Kind, key: str) -> str:
+    return size_key(key) if kind is Kind.WAREHOUSE else normal(key)
+
+
 def in_force(shipped: Iterable[Price], given: Given, *, since: dt.date) -> tuple[list[Price], list[str]]:
     """All rows with their ends, in the order of kind, key and time, and a sentence for each thing that is wrong.
 
@@ -98,9 +124,9 @@ def in_force(shipped: Iterable[Price], given: Given, *, since: dt.date) -> tuple
     keys: dict[tuple[Kind, str], tuple[list[Price], list[Price]]] = defaultdict(lambda: ([], []))
     for row in shipped:
         if row.kind not in given.without_shipped:
-            keys[row.kind, normal(row.key)][0].append(row)
+            keys[row.kind, _compared(row.kind, row.key)][0].append(row)
     for row in given.rows:
-        keys[row.kind, normal(row.key)][1].append(row)
+        keys[row.kind, _compared(row.kind, row.key)][1].append(row)
     rows: list[Price] = []
     problems: list[str] = []
     for (kind, _), (base, own) in sorted(keys.items(), key=lambda item: (list(Kind).index(item[0][0]), item[0][1])):
@@ -116,7 +142,7 @@ def in_force(shipped: Iterable[Price], given: Given, *, since: dt.date) -> tuple
 
 
 def _unknown(kind: Kind, rows: Sequence[Price]) -> list[str]:
-    if kind is Kind.INSTANCE:
+    if kind in _OPEN:
         return []
     known = {normal(sku) for sku in SKUS}
     return [
@@ -181,7 +207,7 @@ def _filled(rows: Sequence[Price], shipped: Sequence[Price]) -> tuple[list[Price
                 source = " ".join(dict.fromkeys([*source.split(), *previous.source.split()]))
         if row.kind is Kind.INSTANCE and values.get("Compute_Contract_Price") is None:
             values["Compute_Contract_Price"] = values.get("On_Demand_Cost_Hourly")
-        if row.kind is not Kind.INSTANCE and None in values.values():
+        if row.kind not in _OPEN and None in values.values():
             problems.append(f"{_of(row)}the row from {row.active_from} has no {VALUES[row.kind][0]}")
         filled.append(
             replace(
@@ -196,7 +222,29 @@ def _filled(rows: Sequence[Price], shipped: Sequence[Price]) -> tuple[list[Price
 
 
 def _spelled(row: Price) -> str:
-    """A sku as Overwatch spells it; a node type as it is written, without blanks around it."""
-    if row.kind is Kind.INSTANCE:
+    """A sku as Overwatch spells it; a node type and a size as they are written, without blanks around them."""
+    if row.kind in _OPEN:
         return row.key.strip()
     return next((sku for sku in SKUS if normal(sku) == normal(row.key)), row.key.strip())
+
+
+def with_nodes(sizes: Iterable[Price], nodes: Iterable[Price]) -> Iterator[Price]:
+    """Sizes of warehouses with `OF_SIZES`: how they are compared, and what the nodes of a cluster have and cost.
+
+    A row ends where a price of its nodes does; the next one begins there.
+    """
+    by_type: dict[str, list[Price]] = defaultdict(list)
+    for node in nodes:
+        by_type[normal(node.key)].append(node)
+    for size in sizes:
+        used = {role: by_type[normal(str(size.values[f"{role}_size"] or ""))] for role in ("driver", "worker")}
+        until = size.active_until or dt.date.max
+        starts = {n.active_from for found in used.values() for n in found if size.active_from < n.active_from < until}
+        days = [size.active_from, *sorted(starts)]
+        for start, end in zip(days, [*days[1:], size.active_until], strict=True):
+            there = {role: next((n.values for n in found if n.applies_on(start)), {}) for role, found in used.items()}
+            more: dict[str, Value] = {"size_key": size_key(size.key)}
+            for role, values in there.items():
+                more[f"{role}_vCPUs"] = values.get("vCPUs")
+                more[f"{role}_compute_price"] = values.get("Compute_Contract_Price")
+            yield replace(size, values={**size.values, **more}, active_from=start, active_until=end)

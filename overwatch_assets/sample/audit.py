@@ -34,6 +34,7 @@ from overwatch_assets.sample.story import (
     SampleWorkspace,
     Uptime,
 )
+from overwatch_assets.sample.warehouses import warehouses
 
 _BATCH_MS = 2 * HOUR
 _DELAY_MS = 10 * MINUTE  # from the end of a batch to its file
@@ -103,6 +104,7 @@ class _Log:
         for pool in self._workspace.pools:
             yield from self._pool(pool)
         yield from self._notebooks()
+        yield from self._warehouses()
         yield from self._accounts()
         yield from self._notebook_changes()
         for at, email, said in submissions(self._workspace):
@@ -272,6 +274,21 @@ class _Log:
         )
         for ms, action, said in changes:
             yield self._line(ms, "notebook", action, told.user.email, by_id | said)
+
+    def _warehouses(self) -> Iterator[AuditLine]:
+        for warehouse in warehouses(self._workspace.workspace_id):
+            by_id = {"id": warehouse.warehouse_id}
+            for request in warehouse.requests:
+                # Who edits a warehouse states all of it.
+                whole = warehouse.settings_at(request.at_ms) if request.said else {}
+                said = {name: _text(value) for name, value in whole.items()}
+                service = "databrickssql"
+                if request.action.startswith("create"):
+                    yield self._line(
+                        request.at_ms, service, request.action, request.by.email, said, result=json.dumps(by_id)
+                    )
+                else:
+                    yield self._line(request.at_ms, service, request.action, request.by.email, by_id | said)
 
     def _uptime_of(self, cluster_id: str, at: int) -> Uptime:
         cluster = next(c for c in self._workspace.clusters if c.cluster_id == cluster_id)

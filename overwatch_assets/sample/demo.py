@@ -5,6 +5,7 @@ A demo's folder, `home`:
     deployment.yaml   the deployment file, and the price files that it names
     sample.json       the story's clock, which the sample's API follows, and the port that it listens on
     tokens/, world/   what a real deployment has elsewhere: tokens, audit logs and cluster logs
+    system-tables/    Databricks' system tables, as Delta tables
     storage/          the tables
     dagster/          Dagster's instance
 
@@ -40,7 +41,7 @@ import yaml
 from overwatch_assets import __version__
 from overwatch_assets.config.loading import VARIABLE
 from overwatch_assets.errors import ConfigurationError, OverwatchError
-from overwatch_assets.sample import workplace
+from overwatch_assets.sample import warehouses, workplace
 from overwatch_assets.sample.accounts import tokens
 from overwatch_assets.sample.clusters import bodies
 from overwatch_assets.sample.events import events
@@ -52,6 +53,7 @@ from overwatch_assets.sample.world import AUDIT_LOGS, CLUSTER_LOGS, write_until
 
 Progress = Callable[[str, int, int], None]
 
+_SYSTEM_TABLES = "system-tables"
 DATABASE, CONSUMER_DATABASE = "overwatch_etl", "overwatch"
 
 
@@ -161,6 +163,7 @@ def _looks(home: Path, progress: Progress) -> Iterator[Look]:
             now, days = LOOKS[number], DAYS[max(0, number - 1) : number + 1]
             steps.say(f"{days[-1]}: audit logs, cluster logs and clusters until {now:%H:%M} UTC")
             write_until(story(), home / "world", now)
+            warehouses.write_system_tables(story(), home / _SYSTEM_TABLES, now)
             replace(_State.read(home), now=now).write(home)
             asked = {
                 "now": now.isoformat(),
@@ -284,7 +287,7 @@ def _prepared(home: Path) -> _State:
     made_by = _made_by()
     state = _state(home)
     if state is None or state.made_by != made_by or not (home / "storage").is_dir():
-        for name in ("storage", "world"):
+        for name in ("storage", "world", _SYSTEM_TABLES):
             _discard(home / name)
         state = _State(LOOKS[0], 0, state.port if state else 0, made_by)
         state.write(home)
@@ -363,6 +366,7 @@ def _write_deployment(home: Path, port: int) -> None:
             "mount_mapping_path": str(home / "mounts.csv"),
             "prices": str(home / f"prices-{w.name}.csv"),
             "job_runs_snapshot": True,
+            "warehouse_events_source": str(home / _SYSTEM_TABLES / w.name / warehouses.WAREHOUSE_EVENTS),
         }
         for w in story().workspaces
     ]
@@ -409,6 +413,7 @@ def known_at(workspace: SampleWorkspace, at: int) -> Known:
         tokens=tokens(workspace, at),
         runs=workplace.runs(workspace, at),
         queries=queries(workspace, at),
+        warehouses=warehouses.bodies(workspace, at),
         caller=PLATFORM.email,
     )
 

@@ -1,6 +1,6 @@
-"""How the sample's server lists what changes seldom, runs of jobs and SQL queries. An answer is a status and a body.
+"""How the sample's server lists what changes seldom, runs of jobs, SQL warehouses and queries.
 
-Fields and limits: Databricks' REST API reference.
+An answer is a status and a body. Fields and limits: Databricks' REST API reference.
 """
 
 from collections.abc import Callable, Mapping, Sequence
@@ -17,6 +17,7 @@ Query = Mapping[str, str]
 
 _LARGEST_RUNS_PAGE, _RUNS_PAGE = 25, 20
 _LARGEST_QUERIES_PAGE, _QUERIES_PAGE = 999, 100
+_WAREHOUSES_PAGE = 100
 _STARTED = "filter_by.query_start_time_range."
 _TASKS = ("tasks", "job_clusters")
 _SHOWN_TO_OWNERS = ("token_id", "creation_time", "expiry_time", "comment")
@@ -127,6 +128,23 @@ def queries(known: "Known", query: Query) -> Answer:
         page["res"] = [q if whole else {name: value for name, value in q.items() if name != "metrics"} for q in res]
     if page["has_next_page"]:
         page["next_page_token"] = token("queries", start, end, offset + int(size))
+    return 200, page
+
+
+def warehouses(known: "Known", query: Query) -> Answer:
+    """Answer one page of all SQL warehouses, in the order given; a hundred unless `page_size` says so."""
+    size, page_token = query.get("page_size", "0"), query.get("page_token", "")
+    if not size.isdecimal():
+        return _invalid(f"page_size must be an integer of 0 or more, but is '{size}'.")
+    try:
+        (start,) = of_token("warehouses", page_token) if page_token else (0,)
+    except ValueError:
+        return _invalid("Invalid page token.")
+    count = int(size) or _WAREHOUSES_PAGE
+    found = list(known.warehouses)[start : start + count]
+    page: dict[str, Any] = {"warehouses": found} if found else {}
+    if start + count < len(known.warehouses):
+        page["next_page_token"] = token("warehouses", start + count)
     return 200, page
 
 

@@ -93,6 +93,7 @@ class Known:
     tokens: Sequence[Mapping[str, Any]] = ()
     runs: Sequence[Mapping[str, Any]] = ()
     queries: Sequence[Mapping[str, Any]] = ()
+    warehouses: Sequence[Mapping[str, Any]] = ()
     caller: str = ""
     is_admin: bool = True
 
@@ -342,6 +343,7 @@ _ENDPOINTS: Mapping[tuple[str, str], Callable[[Known, Received], _Answer]] = {
     ("GET", "/api/2.0/token/list"): _plain(lists.own_tokens),
     ("GET", "/api/2.0/token-management/tokens"): _plain(lists.all_tokens),
     ("GET", "/api/2.0/sql/history/queries"): _plain(lists.queries),
+    ("GET", "/api/2.0/sql/warehouses"): _plain(lists.warehouses),
 }
 
 

@@ -15,6 +15,7 @@ from overwatch_assets.sources.audit_logs import read_audit_logs
 from overwatch_assets.sources.cluster_logs import event_log_prefixes
 from overwatch_assets.sources.prices import price_readers
 from overwatch_assets.sources.registry import Reader, Sources
+from overwatch_assets.sources.warehouse_events import read_warehouse_events
 from overwatch_assets.sources.workspace import ApiFactory, list_reader, on_cloud, workspace_api
 from overwatch_assets.sources.workspace_api import INIT_SCRIPTS, INSTANCE_PROFILES, LIBRARIES, POLICIES
 
@@ -22,7 +23,7 @@ from overwatch_assets.sources.workspace_api import INIT_SCRIPTS, INSTANCE_PROFIL
 def standard_sources(
     workspace: Workspace, *, api_factory: ApiFactory | None = None, default_cluster_id: str | None = None
 ) -> Sources:
-    """Audit-log files, the workspace's API, its prices, and the event logs that its clusters declare.
+    """Audit-log files, the workspace's API, system tables, its prices, and the event logs that its clusters declare.
 
     Args:
         workspace: the workspace to read.
@@ -57,5 +58,7 @@ def workspace_readers(api: ApiFactory | None) -> dict[str, Reader]:
         "workspace_init_scripts": list_reader(
             api, "accounts", "script_id", "string", lambda a: a.list_all(INIT_SCRIPTS), secrets=("script",)
         ),
+        "workspace_warehouses": list_reader(api, "dbsql", "id", "string", lambda a: a.list_warehouses()),
+        "warehouse_events": read_warehouse_events,
         **price_readers(),
     }

@@ -42,6 +42,7 @@ _ALL_TOKENS, _OWN_TOKENS = "/api/2.0/token-management/tokens", "/api/2.0/token/l
 _RUNS = "/api/2.1/jobs/runs/list"
 _RUN = "/api/2.1/jobs/runs/get"
 _QUERIES = "/api/2.0/sql/history/queries"
+_WAREHOUSES = "/api/2.0/sql/warehouses"
 _PAGE_SIZE = 100  # the largest that clusters/list gives
 _JOBS_PAGE_SIZE = _RUNS_PAGE_SIZE = 25  # with tasks
 _EVENTS_PAGE_SIZE = 500
@@ -248,6 +249,14 @@ class WorkspaceApi:
             SourceError: they could not be read.
         """
         return self._list(_POOLS, {}, "instance_pools")
+
+    def list_warehouses(self) -> Iterator[dict[str, Any]]:
+        """Give the bodies of all SQL warehouses.
+
+        Raises:
+            SourceError: a page could not be read; warehouses of earlier pages have been given by then.
+        """
+        return self._list(_WAREHOUSES, {}, "warehouses")
 
     def list_jobs(self) -> Iterator[dict[str, Any]]:
         """Give the bodies of all jobs with their tasks.
@@ -767,7 +776,8 @@ def _retry_after(response: "Response") -> float | None:
 
 def _objects_of(response: "Response") -> str:
     """Name the kind of objects that a request was about."""
-    return urlsplit(response.url).path.split("/")[3].replace("-", " ")
+    first, *more = urlsplit(response.url).path.split("/")[3:]
+    return (f"SQL {more[0]}" if first == "sql" and more else first).replace("-", " ")
 
 
 def _error_of(response: "Response") -> tuple[str, str]:

@@ -7,18 +7,18 @@ from typing import Any
 
 from pyspark.sql import DataFrame, functions as F, types as T
 
-from overwatch_assets.config.fields import SYSTEM_TABLE
+from overwatch_assets.rules.days import DAY_MS, day_of
 from overwatch_assets.rules.json_values import shaper
 from overwatch_assets.rules.sql_queries import as_told_by_api, is_settled
 from overwatch_assets.runner.context import Load
 from overwatch_assets.runner.insert import Reading, Reject
-from overwatch_assets.rules.days import DAY_MS, day_of
 from overwatch_assets.runner.window import to_ms
 from overwatch_assets.sources.registry import Reader
+from overwatch_assets.sources.system_tables import source_table
 from overwatch_assets.sources.workspace import ApiFactory, api_reader, parts, rejected, rows_schema
 from overwatch_assets.sources.workspace_api import Times, WorkspaceApi
 
-_TABLE = "system.query.history"
+_COLUMNS = ("workspace_id", "statement_id", "start_time", "update_time")
 _HOUR_MS = 3_600_000
 _KEPT_DAYS = 30  # so long the API knows a query
 _FRAME_ROWS = 5_000  # queries of some KB
@@ -39,12 +39,12 @@ def reader(api_factory: ApiFactory | None) -> Reader:
     of_api = api_reader(api_factory, "dbsql", _of_api, as_of_now=False)
 
     def read(load: Load) -> Reading:
-        path = load.workspace.sql_query_history_path
-        if path is None:
+        source = load.workspace.sql_query_table
+        if source is None:
             return of_api(load)
         if "dbsql" not in load.workspace.scopes:
             return Reading(empty="the scope dbsql is excluded")
-        return _of_table(load, _TABLE if path == SYSTEM_TABLE else path)
+        return _of_table(load, source)
 
     return read
 
@@ -103,9 +103,8 @@ def _why_no_query(query: Any, latest_ms: int) -> str | None:
     return "query_start_time_ms in the future" if at > latest_ms else None
 
 
-def _of_table(load: Load, path: str) -> Reading:
-    spark = load.store.spark
-    history = spark.read.format("delta").load(path) if "/" in path else spark.read.table(path)
+def _of_table(load: Load, source: str) -> Reading:
+    history = source_table(load, source, "sql_query_history_path", _COLUMNS)
     own = history.where(F.col("workspace_id").cast("string") == load.workspace.workspace_id)
     began, until = (F.timestamp_millis(F.lit(ms)) for ms in (load.window.from_ms, load.window.until_ms))
 
@@ -115,9 +114,9 @@ def _of_table(load: Load, path: str) -> Reading:
     told = as_told_by_api(own.where(in_window("start_time") | in_window("update_time")))
     wrong = F.col("query_id").isNull() | (F.trim("query_id") == "") | F.coalesce(F.col("start_ms") <= 0, F.lit(True))
     queries = told.where(~wrong).select("body")
-    rejects = list(_rejects(load, told.where(wrong), path))
+    rejects = list(_rejects(load, told.where(wrong), source))
     if not load.store.arrow(queries.limit(1)).num_rows:
-        return Reading(rejects=rejects, empty=f"{path} has no query that started or changed in {load.window}")
+        return Reading(rejects=rejects, empty=f"{source} has no query that started or changed in {load.window}")
     return Reading(frames=[queries], rejects=rejects)
 
 

@@ -174,3 +174,16 @@ def test_spark_config_reads_secrets():
 def test_engine_settings_that_do_not_go_together(fields, sentence):
     with pytest.raises(ValidationError, match=sentence):
         EngineSettings.model_validate(fields)
+
+
+@pytest.mark.parametrize(
+    "source", ["/mnt/events", "s3://bucket/events", "system.compute.warehouse_events", "compute.warehouse_events"]
+)
+def test_a_table_is_a_location_or_a_name(source: str) -> None:
+    assert workspace(warehouse_events_source=source).warehouse_events_table == source
+
+
+@pytest.mark.parametrize("source", ["events", "a.b.c.d", "a..b", "select 1", "relative/path"])
+def test_what_is_no_table(source: str) -> None:
+    with pytest.raises(ValidationError, match="warehouse_events_source"):
+        workspace(warehouse_events_source=source)

@@ -12,6 +12,7 @@ from overwatch_assets.rules.prices import Kind, normal
 from overwatch_assets_tests.config.test_deployment import workspace
 
 HEADER = "table,key,Compute_Contract_Price,contract_price,factor,activeFrom,activeUntil,currency\n"
+SIZE = Kind.WAREHOUSE
 LISTS = ("aws.csv", "azure.csv", "gcp.csv")
 
 
@@ -43,6 +44,8 @@ def test_defaults_are_overwatch_s_and_apply_from_the_primordial_date() -> None:
         ("interactive", 0.55, dt.date(2024, 4, 1), None),
         ("jobsLight", 0.1, dt.date(2024, 4, 1), None),
         ("sqlCompute", 0.22, dt.date(2024, 4, 1), None),
+        ("sqlPro", 0.55, dt.date(2024, 4, 1), None),
+        ("sqlServerless", 0.7, dt.date(2024, 4, 1), None),
     ]
     assert book.of(Kind.DBU)[0].source == "automated_dbu_price's default"
     assert [(r.key, r.values["factor"]) for r in book.of(Kind.PHOTON)] == [
@@ -57,6 +60,42 @@ def test_prices_of_the_deployment_file() -> None:
     book = price_book(workspace(jobs_light_dbu_price="0.07"))
     (light,) = [r for r in book.of(Kind.DBU) if r.key == "jobsLight"]
     assert (light.values["contract_price"], light.source) == (0.07, "the deployment file's jobs_light_dbu_price")
+
+
+def test_pro_and_serverless_warehouses_have_rates_of_their_own() -> None:
+    given = price_book(workspace(sql_pro_dbu_price="0.5", cloud="GCP", auditlogprefix_source_path="/audit"))
+    pro, serverless = (r for r in given.of(Kind.DBU) if r.key in ("sqlPro", "sqlServerless"))
+    assert (pro.values["contract_price"], pro.source) == (0.5, "the deployment file's sql_pro_dbu_price")
+    assert (serverless.values["contract_price"], serverless.source_date) == (0.88, dt.date(2026, 4, 1))
+
+
+def test_sizes_of_warehouses(tmp_path: Path) -> None:
+    """Several sizes have one node type as their driver's, so that can't be a key; GCP has rows too."""
+    nine = [4, 6, 12, 24, 40, 80, 144, 272, 528]
+    drivers = ("i3.2xlarge", "i3.2xlarge", "i3.4xlarge", "i3.8xlarge", "i3.8xlarge", *["i3.16xlarge"] * 4)
+    sizes = {r.key: r.values for r in price_book(workspace(cloud="AWS", auditlogprefix_source_path="/a")).of(SIZE)}
+    assert sorted(v["total_dbus"] for v in sizes.values()) == nine
+    assert sorted(v["worker_count"] for v in sizes.values()) == [1, 2, 4, 8, 16, 32, 64, 128, 256]
+    assert sorted(v["driver_size"] for v in sizes.values()) == sorted(drivers)
+    assert sizes["Small"] == {
+        "driver_size": "i3.4xlarge",
+        "worker_size": "i3.2xlarge",
+        "worker_count": 4,
+        "total_dbus": 12,
+    }
+    google = price_book(workspace(cloud="GCP", auditlogprefix_source_path="/a")).of(SIZE)
+    assert [r.values["total_dbus"] for r in google] == [None] * 9, "not known, and not 0"
+    header = "table,key,driver_size,total_dbus,activeFrom\n"
+    book = price_book(with_file(tmp_path, "warehouse,SMALL,,14,2024-05-02\nwarehouse,5X-Large,,,2024-04-01\n", header))
+    own = [(r.key, r.values["total_dbus"], r.values["driver_size"], str(r.active_from)) for r in book.of(SIZE)]
+    assert [row for row in own if "mall" in row[0].lower() and "x" not in row[0].lower()] == [
+        ("Small", 12, "Standard_E16ds_v4", "2024-04-01"),
+        ("SMALL", 14, "Standard_E16ds_v4", "2024-05-02"),
+    ]
+    assert ("5X-Large", None, None, "2024-04-01") in own
+    assert refused(tmp_path, "warehouse,Small,,1.5,2024-04-01\n", header) == [
+        "prices.csv:2: warehouse Small: total_dbus must be a whole number, 0 or more, not '1.5'"
+    ]
 
 
 def test_a_price_file(tmp_path: Path) -> None:
@@ -80,13 +119,13 @@ def test_a_price_file(tmp_path: Path) -> None:
 def test_a_file_can_stand_for_the_whole_list(tmp_path: Path) -> None:
     book = price_book(with_file(tmp_path, "instance,*\ninstance,mine,1,,,2024-04-01\n"))
     assert [(r.key, r.values["Compute_Contract_Price"]) for r in book.of(Kind.INSTANCE)] == [("mine", 1.0)]
-    assert len(book.of(Kind.DBU)) == 4
+    assert len(book.of(Kind.DBU)) == 6
 
 
 def test_every_wrong_cell_is_named(tmp_path: Path) -> None:
     rows = (
         "dbu,interactive,,0.6,,2024-05-02,,EUR\n"
-        "warehouse,x,,,,2024-05-02\n"
+        "model,x,,,,2024-05-02\n"
         "instance,,1,,,2024-05-02\n"
         "instance,m5.xlarge,cheap,0.1,,2024-5-2\n"
         "dbu,automated,,-1,,\n"
@@ -96,7 +135,7 @@ def test_every_wrong_cell_is_named(tmp_path: Path) -> None:
     )
     assert refused(tmp_path, rows) == [
         "prices.csv:2: dbu interactive: currency must be USD, not 'EUR'",
-        "prices.csv:3: warehouse x: table must be instance, dbu, photon",
+        "prices.csv:3: model x: table must be instance, dbu, photon, warehouse",
         "prices.csv:4: instance: has no key",
         "prices.csv:5: instance m5.xlarge: Compute_Contract_Price must be a number, 0 or more, not 'cheap'",
         "prices.csv:5: instance m5.xlarge: contract_price is not a column of instance rows",

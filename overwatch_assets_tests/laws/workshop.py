@@ -41,6 +41,8 @@ from overwatch_assets_tests.laws.worlds import (
     POOLS,
     RUNS,
     TOKENS,
+    WAREHOUSE_EVENTS,
+    WAREHOUSES,
     Folder,
     partition,
 )
@@ -62,6 +64,9 @@ SOURCES = frozenset(
         "price_list",
         "dbu_prices",
         "photon_factors",
+        "warehouse_sizes",
+        "warehouse_events",
+        "workspace_warehouses",
         "spark_event_logs",
     }
 )
@@ -79,6 +84,17 @@ def in_world() -> tuple[Table, ...]:
 
 
 COMPARED = (*(t.name for t in in_world()), QUARANTINE.name)
+
+
+_SYSTEM_TABLE = pa.schema(
+    [
+        ("workspace_id", pa.string()),
+        ("warehouse_id", pa.string()),
+        ("event_time", pa.timestamp("ms", "UTC")),
+        ("event_type", pa.string()),
+        ("cluster_count", pa.int32()),
+    ]
+)
 
 
 class Api:
@@ -123,6 +139,10 @@ class Api:
         """Some runs."""
         return [next(run for run in RUNS if run["run_id"] == n) for n in ids]
 
+    def list_warehouses(self) -> list[dict[str, Any]]:
+        """All SQL warehouses."""
+        return WAREHOUSES
+
     def cluster_events(self, spans: Iterable[Span]) -> Iterator[EventsRead]:
         """What happened to some clusters in some times."""
         for s in spans:
@@ -154,6 +174,15 @@ class Workshop:
         for part in LAYOUTS:
             (self.logs.root / part).mkdir(parents=True, exist_ok=True)
 
+        self.tell_warehouses(WAREHOUSE_EVENTS)
+
+    def tell_warehouses(self, events: Iterable[tuple[str, int, str, int | None]]) -> None:
+        """Make the system table of the events of SQL warehouses hold these."""
+        names = ("warehouse_id", "event_time", "event_type", "cluster_count")
+        rows = [{"workspace_id": ORGANIZATION, **dict(zip(names, event, strict=True))} for event in events]
+        table = pa.Table.from_pylist(rows, schema=_SYSTEM_TABLE)
+        deltalake.write_deltalake(str(self.root / "warehouse_events"), table, mode="overwrite")
+
     @property
     def workspace(self) -> Workspace:
         """Its settings."""
@@ -167,9 +196,10 @@ class Workshop:
             consumer_database_name="owc",
             max_days="400",
             job_runs_snapshot="true",
-            excluded_scopes="notebooks:dbsql:notebookCommands:warehouseEvents",
+            excluded_scopes="notebooks:notebookCommands",
             cluster_log_prefixes=list(self.prefixes or (str(self.logs.root / p) for p in ("databricks", "spark"))),
             auditlogprefix_source_path=str(self.logs.root / "audit"),
+            warehouse_events_source=str(self.root / "warehouse_events"),
             workspace_url="https://test.cloud.databricks.com",
             api_url="https://test.cloud.databricks.com",
         )

@@ -236,6 +236,7 @@ def _of_run(run: int, cluster: int, **more: str) -> dict[str, str]:
 
 
 _NODES = {"node_type_id": "i3.xlarge", "driver_node_type_id": "m5.xlarge", "num_workers": "2"}
+_PRO = {"warehouse_type": "PRO", "enable_serverless_compute": "false", "min_num_clusters": "1", "auto_stop_mins": "30"}
 _TOLD: tuple[tuple[int, float, str, str, dict[str, str], str], ...] = (
     # day, hour, service, action, parameters, result: definitions that change, runs that overlap and cross midnights
     (0, 1, "clusters", "create", {"cluster_name": "cluster 0", **_NODES}, '{"cluster_id":"0501-000000-audited"}'),
@@ -267,6 +268,10 @@ _TOLD: tuple[tuple[int, float, str, str, dict[str, str], str], ...] = (
     (3, 7, "ssh", "login", {"instanceId": "i-1", "userName": "ubuntu"}, "{}"),
     (3, 8, "accounts", "mfaLogin", {"user": "EVE@example.com"}, "{}"),
     (3, 19.9, "clusters", "permanentDelete", {"cluster_id": "0501-000003-audited"}, "{}"),
+    (0, 3, "databrickssql", "createWarehouse", {"name": "bi", **_PRO, "cluster_size": "Small"}, '{"id":"wh-1"}'),
+    (1, 11, "databrickssql", "editWarehouse", {"id": "wh-1", "name": "bi large", "cluster_size": "Large"}, "{}"),
+    (2, 12, "databrickssql", "stopWarehouse", {"id": "wh-0"}, "{}"),  # of which no event tells
+    (3, 12, "databrickssql", "deleteWarehouse", {"id": "wh-1"}, "{}"),
 )
 
 
@@ -328,6 +333,22 @@ EVENTS = [
     for day, hour, kind in ((2, 2, "CREATING"), (2, 2.1, "RUNNING"), (3, 12, "TERMINATING"))
 ]
 """What the workspace's API says besides; of each cluster two events of each day are beyond those of audit logs."""
+WAREHOUSES = [
+    {"id": "wh-0", "name": "shared", "cluster_size": "2X-Small", "warehouse_type": "CLASSIC", "state": "RUNNING"},
+    {"id": "wh-1", "name": "bi large", "cluster_size": "Large", "warehouse_type": "PRO", "state": "STOPPED"},
+    {"id": "wh-2", "name": "huge", "cluster_size": "5X-Large", "warehouse_type": "PRO", "state": "STOPPED"},
+]
+WAREHOUSE_EVENTS = [
+    (warehouse, at(day, hour), kind, count)
+    for warehouse, told in {
+        "wh-0": [(0, 5, "STARTING", 0), (0, 5.1, "RUNNING", 1), (1, 2, "SCALED_UP", 3), (3, 1, "STARTING", 0)],
+        "wh-1": [(0, 4, "RUNNING", 1), (1, 23, "SCALED_UP", 2), (2, 1, "SCALED_DOWN", 1), (2, 9, "STOPPED", 0),
+                 (3, 0, "STARTING", 0), (3, 0.1, "RUNNING", None)],
+        "wh-2": [(1, 6, "RUNNING", 1), (1, 7, "STOPPING", 1), (1, 7.1, "STOPPED", 0), (3, 9, "RUNNING", 2)],
+    }.items()
+    for day, hour, kind, count in told
+]  # fmt: skip
+"""Warehouse, time, type and clusters of the events of SQL warehouses."""
 
 
 def application(name: str) -> Application:

@@ -175,6 +175,12 @@ def test_lines_that_are_no_records(line: str, reason: str) -> None:
         ("notebook", "runCommand", {"clusterId": "c1"}, None, {"event_command_cluster_id": "c1"}),
         ("notebook", "runCommand", {"commandId": "1"}, None, {"event_command_cluster_id": ""}),
         ("notebook", "attachNotebook", {"clusterId": "c1"}, None, {}),
+        ("databrickssql", "createWarehouse", {"name": "w"}, {"id": "w1"}, {"event_warehouse_id": "w1"}),
+        ("databrickssql", "createEndpoint", {"name": "w"}, {"id": "w1"}, {"event_warehouse_id": "w1"}),
+        ("databrickssql", "editEndpoint", {"id": "w1"}, {"id": "other"}, {"event_warehouse_id": "w1"}),
+        ("databrickssql", "deleteWarehouse", {"id": "w1"}, None, {"event_warehouse_id": "w1"}),
+        ("databrickssql", "stopWarehouse", {"id": "w1"}, None, {"event_warehouse_id": "w1"}),
+        ("databrickssql", "createQuery", {"id": "q1"}, None, {}),
     ],
 )
 def test_what_a_record_is_about(

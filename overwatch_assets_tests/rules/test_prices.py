@@ -1,6 +1,8 @@
 import datetime as dt
 
-from overwatch_assets.rules.prices import Given, Kind, Price, in_force
+import pytest
+
+from overwatch_assets.rules.prices import Given, Kind, Price, in_force, size_key, with_nodes
 
 SINCE = dt.date(2024, 5, 1)
 
@@ -140,7 +142,10 @@ def test_the_last_row_has_no_end_and_none_ends_before_it_begins() -> None:
 
 def test_unknown_skus_and_missing_prices() -> None:
     assert problems(dbu(0.5, day(2), key="serverless")) == [
-        "p.csv:2: dbu serverless: there is no such sku; the skus are interactive, automated, sqlCompute, jobsLight",
+        (
+            "p.csv:2: dbu serverless: there is no such sku; the skus are interactive, automated, sqlCompute, sqlPro, "
+            "sqlServerless, jobsLight"
+        ),
         (
             "p.csv:2: dbu serverless: has a gap from 2024-05-01, the workspace's primordial date, to 2024-05-02, where its "
             "first row begins"
@@ -154,3 +159,44 @@ def test_unknown_skus_and_missing_prices() -> None:
 def test_every_key_is_looked_at() -> None:
     wrong = problems(dbu(0.5, day(2), day(4)), dbu(0.5, SINCE, day(4), key="automated", line=9))
     assert [line.split(": ")[0] for line in wrong] == ["p.csv:9", "p.csv:2"]
+
+
+@pytest.mark.parametrize(
+    ("said", "key"),
+    [
+        ("Small", "small"),
+        (" X-Small ", "x-small"),
+        ("2X-Small", "2x-small"),
+        ("2X_SMALL", "2x-small"),
+        ("XXSMALL", "2x-small"),
+        ("XSMALL", "x-small"),
+        ("XLARGE", "x-large"),
+        ("XXXXLARGE", "4x-large"),
+        ("5X-Large", "5x-large"),
+        ("huge", "huge"),
+        ("", ""),
+        (None, ""),
+    ],
+)
+def test_every_spelling_of_a_size_is_one_key(said: str | None, key: str) -> None:
+    assert size_key(said) == key
+
+
+def test_a_size_is_cut_where_a_price_of_its_nodes_changes() -> None:
+    values = {"driver_size": "Big", "worker_size": "small", "worker_count": 2, "total_dbus": 6}
+    size = Price(Kind.WAREHOUSE, "XXSMALL", values, day(1), day(20))
+    nodes = [
+        Price(Kind.INSTANCE, "big", {"vCPUs": 8, "Compute_Contract_Price": 0.5}, day(1, 1), day(5)),
+        Price(Kind.INSTANCE, "big", {"vCPUs": 8, "Compute_Contract_Price": 0.6}, day(5), day(25)),
+        Price(Kind.INSTANCE, "big", {"vCPUs": 8, "Compute_Contract_Price": 0.9}, day(25)),
+        Price(Kind.INSTANCE, "other", {"vCPUs": 1, "Compute_Contract_Price": 0.1}, day(7)),
+    ]
+    found = list(with_nodes([size], nodes))
+    assert [(r.active_from, r.active_until, r.values["driver_compute_price"]) for r in found] == [
+        (day(1), day(5), 0.5),
+        (day(5), day(20), 0.6),
+    ]
+    assert {(r.values["size_key"], r.values["driver_vCPUs"], r.values["total_dbus"]) for r in found} == {
+        ("2x-small", 8, 6)
+    }
+    assert {(r.values["worker_vCPUs"], r.values["worker_compute_price"]) for r in found} == {(None, None)}

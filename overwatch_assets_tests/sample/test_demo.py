@@ -93,6 +93,7 @@ def test_rows_of_both_workspaces_and_all_days_and_a_second_demo_changes_nothing(
             assert first[table][name]["rows"] == len(expected) > 100
     assert "Standard_DS4_v2" in warning(home, "clusterstatefact_gold", "priced")
     assert "Standard_DS4_v2" in warning(home, "cluster_cost_segments_silver", "priced")
+    assert "5X-Large" in warning(home, "warehousestatefact_gold", "priced")
     overwatch("demo", "--home", home)
     second = stored(home)
     for table in modules():

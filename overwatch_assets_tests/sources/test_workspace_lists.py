@@ -16,7 +16,7 @@ pytestmark = pytest.mark.engine
 POOLS, JOBS = "pools_snapshot_bronze", "jobs_snapshot_bronze"
 LIBRARIES, POLICIES = "libs_snapshot_bronze", "policies_snapshot_bronze"
 PROFILES, SCRIPTS = "instance_profiles_snapshot_bronze", "global_inits_snapshot_bronze"
-TOKENS = "tokens_snapshot_bronze"
+TOKENS, WAREHOUSES = "tokens_snapshot_bronze", "warehouses_snapshot_bronze"
 SCOPES = {
     POOLS: "pools",
     JOBS: "jobs",
@@ -25,6 +25,7 @@ SCOPES = {
     PROFILES: "clusters",
     SCRIPTS: "accounts",
     TOKENS: "accounts",
+    WAREHOUSES: "dbsql",
 }
 
 
@@ -63,6 +64,21 @@ def test_the_last_snapshot_of_a_day_wins_and_the_days_before_stay(world: ApiWorl
     load(world, POOLS, DAY3)
     rows = {(r["instance_pool_id"], r["snapshot_date"]): r["max_capacity"] for r in world.rows(POOLS)}
     assert rows == {("p1", DAY2): 9, ("p2", DAY2): None, ("p1", DAY3): 9}
+
+
+def test_warehouses_of_all_pages_are_rows(world: ApiWorld) -> None:
+    world.known = Known(warehouses=[{"id": f"w{n}", "name": f"n{n}"} for n in range(1, 131)])
+    assert load(world, WAREHOUSES).counts["inserted"] == 130
+    assert world.api.count("*/sql/warehouses") == 2
+    assert {(r["warehouse_id"], r["name"]) for r in world.rows(WAREHOUSES)} == {
+        (f"w{n}", f"n{n}") for n in range(1, 131)
+    }
+
+
+def test_who_may_not_list_warehouses_is_told_so(world: ApiWorld) -> None:
+    world.api.add_fault(Fault("*/sql/warehouses", status=403, times=None))
+    with pytest.raises(SourceError, match=r"sql/warehouses .*this right on the SQL warehouses"):
+        load(world, WAREHOUSES)
 
 
 def test_a_job_that_comes_on_two_pages_is_one_row_as_the_later_says(world: ApiWorld) -> None:

@@ -1,0 +1,245 @@
+"""Module 2022: the states of SQL warehouses."""
+
+import datetime as dt
+from collections.abc import Iterator
+from typing import Any
+
+from pyspark.sql import DataFrame, functions as F
+
+from overwatch_assets.contract import Column, Events, Interval, Linked, Machine, table
+from overwatch_assets.rules.names import member
+from overwatch_assets.rules.per_entity import answered, gathered
+from overwatch_assets.rules.spark_time import date_of, timestamp_of
+from overwatch_assets.rules.warehouse_states import (
+    STANDS_OFF,
+    STANDS_ON,
+    Before,
+    Event,
+    Spec,
+    Warehouse,
+    says_stopped,
+    states,
+)
+from overwatch_assets.rules.warehouses import DELETES, STOPS
+
+_DAY_MS = 86_400_000
+_EPOCH = dt.date(1970, 1, 1)
+_STATES = (
+    "warehouse_id:string,state:string,start:bigint,end:bigint,label:bigint,is_open:boolean,imputed:boolean,"
+    "running:boolean,dbu_billable:boolean,current:bigint,target:bigint,flag:int,restart:bigint,since_ms:bigint,"
+    "dates:array<date>"
+)
+_CARRIED = (
+    "unixTimeMS_state_start",
+    "state",
+    "isRunning",
+    "current_num_clusters",
+    "state_transition_flag",
+    "state_transition_flag_sum",
+)
+
+
+def _stands(rows: DataFrame) -> DataFrame:
+    """States that an event said of which it is certain whether the warehouse was on, and that have a length."""
+    certain = F.when(F.col("isRunning"), F.col("state").isin(*STANDS_ON)).otherwise(F.col("state").isin(*STANDS_OFF))
+    return rows.where(
+        certain & ~F.col("is_imputed") & (F.col("unixTimeMS_state_end_exclusive") > F.col("unixTimeMS_state_start"))
+    )
+
+
+@table(
+    module_id=2022,
+    module_name="Silver_WarehouseStateDetail",
+    rebuild=Machine(open="is_open", stands=_stands, carried=_CARRIED),
+    interval=Interval(
+        "unixTimeMS_state_start",
+        "unixTimeMS_state_end_exclusive",
+        tail=(
+            "unixTimeMS_state_end",
+            "timestamp_state_end",
+            "uptime_in_state_S",
+            "uptime_in_state_H",
+            "uptime_since_restart_S",
+            "state_dates",
+            "days_in_state",
+            "is_open",
+        ),
+    ),
+    links=("state_start_date",),
+    entity=("warehouse_id",),
+    keys=("warehouse_id", "state", "unixTimeMS_state_start", "state_start_date"),
+    partition="state_start_date",
+    z_order=("warehouse_id", "unixTimeMS_state_start"),
+    inputs={
+        "warehouse_events_bronze": Events(("warehouse_id",), time="timestamp"),
+        "audit_log_bronze": Events(
+            ("event_warehouse_id",),
+            only={"serviceName": ("databrickssql",), "actionName": (*STOPS, *DELETES)},
+            time="timestamp",
+        ),
+        "warehouses_snapshot_bronze": Events(("warehouse_id",), time="snapshot_ms"),
+        "warehouse_spec_silver": Linked(("warehouse_id",), earlier="warehouse_id"),
+    },
+    columns=(
+        Column(
+            "warehouse_id", "string", "Warehouse.", source=("warehouse_events_bronze.warehouse_id",), nullable=False
+        ),
+        Column("isRunning", "boolean", "The warehouse is on.", nullable=False),
+        Column("timestamp", "bigint", "Start of the state, epoch ms."),
+        Column(
+            "state",
+            "string",
+            "Type of the event that began the state, `PERMENANT_DELETE`, or `STOPPING_IMPUTED`: no event says so.",
+            nullable=False,
+        ),
+        Column(
+            "current_num_clusters",
+            "bigint",
+            "Clusters that run in the state; 0 while it is off; null: nothing says how many.",
+        ),
+        Column("target_num_clusters", "bigint", "Clusters that it may have: the least while it starts, then the most."),
+        Column("unixTimeMS_state_start", "bigint", "Start of the state, epoch ms.", nullable=False),
+        Column("unixTimeMS_state_end", "bigint", "Last millisecond of the state, epoch ms.", nullable=False),
+        Column("state_transition_flag", "int", "1: the first state after a stop; else 0.", nullable=False),
+        Column(
+            "state_transition_flag_sum",
+            "bigint",
+            "Time of the start that the state belongs to, epoch ms.",
+            nullable=False,
+        ),
+        Column("timestamp_state_start", "timestamp", "Start of the state, UTC."),
+        Column("timestamp_state_end", "timestamp", "Last millisecond of the state, UTC."),
+        Column("state_start_date", "date", "UTC day of the start.", nullable=False),
+        Column("uptime_in_state_S", "double", "Length of the state, seconds.", nullable=False),
+        Column(
+            "uptime_since_restart_S",
+            "double",
+            "How long it was on since it was started, at the end of the state, seconds; 0 for the first after a stop.",
+            nullable=False,
+        ),
+        Column(
+            "cloud_billable",
+            "boolean",
+            "It is on: the cloud charges for its nodes, unless it is serverless.",
+            nullable=False,
+        ),
+        Column("databricks_billable", "boolean", "It costs DBUs: it is on, and not starting.", nullable=False),
+        Column("uptime_in_state_H", "double", "Length of the state, hours.", nullable=False),
+        Column("state_dates", "array<date>", "UTC days that the state lies in.", nullable=False),
+        Column("days_in_state", "int", "How many those are.", nullable=False),
+        Column(
+            "unixTimeMS_state_end_exclusive",
+            "bigint",
+            "Start of the next state, else how far events are loaded, epoch ms: money is of `[start, this)`.",
+            nullable=False,
+        ),
+        Column(
+            "is_open", "boolean", "No later event is known; the state ends where events are loaded to.", nullable=False
+        ),
+        Column("is_imputed", "boolean", "No event says so; it vanishes when one does.", nullable=False),
+    ),
+)
+def warehouse_state_detail_silver(
+    spans: DataFrame,
+    warehouse_events_bronze: DataFrame,
+    audit_log_bronze: DataFrame,
+    warehouses_snapshot_bronze: DataFrame,
+    warehouse_spec_silver: DataFrame,
+) -> DataFrame:
+    """Every state that a SQL warehouse was in, from an event to the next, without gap or overlap.
+
+    One row: one state of one warehouse. Audit records, snapshots and definitions add to what events tell, and none of
+    them has to be there.
+    """
+    events = warehouse_events_bronze.select(
+        "warehouse_id",
+        F.col("timestamp").alias("ms"),
+        F.col("event_type").alias("type"),
+        F.col("cluster_count").alias("clusters"),
+    )
+    ended = audit_log_bronze.where(member(F.col("response"), "statusCode") == 200).select(
+        F.col("event_warehouse_id").alias("warehouse_id"),
+        F.col("timestamp").alias("ms"),
+        F.col("actionName").alias("action"),
+    )
+    seen = warehouses_snapshot_bronze.select("warehouse_id", F.col("snapshot_ms").alias("ms"), "state")
+    specs = warehouse_spec_silver.select(
+        "warehouse_id",
+        F.col("timestamp").alias("ms"),
+        "sequence",
+        F.col("min_num_clusters").alias("least"),
+        F.col("max_num_clusters").alias("most"),
+        F.col("auto_stop_mins").alias("auto_stop_minutes"),
+    )
+    known = {"events": events, "ended": ended, "seen": seen, "specs": specs}
+    found = answered(gathered(spans, ("warehouse_id",), known), _states, _STATES)
+    lasted = F.col("end") - F.col("start")
+    return found.select(
+        "warehouse_id",
+        F.col("running").alias("isRunning"),
+        F.col("start").alias("timestamp"),
+        "state",
+        F.col("current").alias("current_num_clusters"),
+        F.col("target").alias("target_num_clusters"),
+        F.col("start").alias("unixTimeMS_state_start"),
+        F.col("label").alias("unixTimeMS_state_end"),
+        F.col("flag").alias("state_transition_flag"),
+        F.col("restart").alias("state_transition_flag_sum"),
+        timestamp_of(F.col("start")).alias("timestamp_state_start"),
+        timestamp_of(F.col("label")).alias("timestamp_state_end"),
+        date_of(F.col("start")).alias("state_start_date"),
+        (lasted / F.lit(1000.0)).alias("uptime_in_state_S"),
+        (F.col("since_ms") / F.lit(1000.0)).alias("uptime_since_restart_S"),
+        F.col("running").alias("cloud_billable"),
+        F.col("dbu_billable").alias("databricks_billable"),
+        (lasted / F.lit(3_600_000.0)).alias("uptime_in_state_H"),
+        F.col("dates").alias("state_dates"),
+        F.size("dates").alias("days_in_state"),
+        F.col("end").alias("unixTimeMS_state_end_exclusive"),
+        "is_open",
+        F.col("imputed").alias("is_imputed"),
+    )
+
+
+def _states(entity: dict[str, Any]) -> Iterator[dict[str, Any]]:
+    ended = entity["ended"] or []
+    warehouse = Warehouse(
+        events=[Event(e["ms"], e["type"], e["clusters"]) for e in entity["events"] or []],
+        loaded_until=entity["loaded_until"]["warehouse_events_bronze"],
+        longest_ms=entity["max_state_days"] * _DAY_MS,
+        specs=[Spec(**spec) for spec in entity["specs"] or []],
+        stopped=[
+            *(e["ms"] for e in ended if e["action"] in STOPS),
+            *(s["ms"] for s in entity["seen"] or [] if says_stopped(s["state"])),
+        ],
+        deleted=[e["ms"] for e in ended if e["action"] in DELETES],
+        before=_before(entity),
+    )
+    if not warehouse.events and warehouse.before is None:
+        return  # an end alone says nothing of what it was before
+    for state in states(warehouse):
+        label = max(state.start, state.end - 1)
+        yield {
+            "warehouse_id": entity["warehouse_id"],
+            "state": state.type,
+            "start": state.start,
+            "end": state.end,
+            "label": label,
+            "is_open": state.is_open,
+            "imputed": state.imputed,
+            "running": state.running,
+            "dbu_billable": state.dbu_billable,
+            "current": state.current,
+            "target": state.target,
+            "flag": int(state.first_after_stop),
+            "restart": state.restart,
+            "since_ms": state.since_restart_ms,
+            "dates": [_EPOCH + dt.timedelta(day) for day in range(state.start // _DAY_MS, label // _DAY_MS + 1)],
+        }
+
+
+def _before(entity: dict[str, Any]) -> Before | None:
+    if entity["before_unixTimeMS_state_start"] is None:
+        return None
+    start, state, running, current, flag, restart = (entity[f"before_{name}"] for name in _CARRIED)
+    return Before(state, start, running, current, restart, first_after_stop=bool(flag))
