@@ -3,7 +3,7 @@
 from pyspark.sql import DataFrame, functions as F
 
 from overwatch_assets.contract import Column, Insert, Source, table
-from overwatch_assets.rules.audit_records import ABOUT, FIELDS, RECORDS, audit_records
+from overwatch_assets.rules.audit_records import ABOUT, DELIVERY, FIELDS, RECORDS, audit_records
 from overwatch_assets.rules.spark_time import date_of
 
 
@@ -17,10 +17,9 @@ from overwatch_assets.rules.spark_time import date_of
     links=tuple(name for name, _, _ in ABOUT),
     inputs={"audit_log_files": Source()},
     columns=(
-        Column(
-            "date", "date", "UTC day of `timestamp`; of a record without one, the day of its folder.", nullable=False
-        ),
+        Column("date", "date", "UTC day of `timestamp`; of a record without one, of its delivery.", nullable=False),
         *(Column(name, kind, doc, nullable=name not in ("serviceName", "actionName")) for name, kind, doc in FIELDS),
+        *(Column(name, kind, doc, bookkeeping=True) for name, kind, doc in DELIVERY),
         *(Column(name, kind, doc) for name, kind, doc in ABOUT),
         Column(
             "hashKey",
@@ -31,32 +30,58 @@ from overwatch_assets.rules.spark_time import date_of
         Column(
             "lineHash",
             "bigint",
-            "xxhash64 of the line as it was delivered: two different lines are two rows.",
+            "xxhash64 of `value`: two different records are two rows, one that is delivered twice is one.",
             nullable=False,
         ),
-        Column("filename", "string", "File that the record was first read from.", bookkeeping=True),
-        Column("fileLine", "bigint", "Number of the line in the file, from 1.", bookkeeping=True),
-        Column("filePosition", "bigint", "Byte offset of the line in the decompressed file.", bookkeeping=True),
+        Column(
+            "filename", "string", "File, table or partition of a hub that it was first read from.", bookkeeping=True
+        ),
+        Column(
+            "fileLine",
+            "bigint",
+            "Number of the line or row in the file, or of the record in its message, from 1.",
+            bookkeeping=True,
+        ),
+        Column(
+            "filePosition",
+            "bigint",
+            "Byte offset of the line in the decompressed file; of an Event Hub the message's sequence number.",
+            bookkeeping=True,
+        ),
         Column("droppedProperties", "int", "Properties of this record that were dropped as secrets.", nullable=False),
-        Column("value", "string", "The line as JSON, secret properties cut out.", nullable=False),
+        Column(
+            "delivery",
+            "string",
+            "What this delivery says besides the event, as JSON; such as its format's version.",
+            bookkeeping=True,
+        ),
+        Column(
+            "value",
+            "string",
+            "The event as JSON, in one form whichever way it came: properties by name, without nulls and secrets.",
+            nullable=False,
+        ),
     ),
+    side_tables=("audit_log_raw_events",),
 )
 def audit_log_bronze(audit_log_files: DataFrame) -> DataFrame:
     """Every record of the audit logs, once, on the day that it happened.
 
-    One row: one distinct line. A line that is no JSON object with a service and an action, or whose time can't be, is
-    no row: the reader puts it into `quarantine_bronze`.
+    One row: one event, whichever way and however often it came (a JSON line, a row of a table, a record of a message).
+    What is no JSON object with a service and an action, or whose time can't be, is no row: the reader puts it into
+    `quarantine_bronze`.
     """
-    lines = audit_log_files.select("file", "line", "pos", "day", F.xxhash64("value").alias("lineHash"), F.col("value"))
+    lines = audit_log_files.select("file", "line", "pos", "day", "value")
     records = lines.mapInArrow(audit_records, RECORDS)
     return records.select(
         F.coalesce(date_of(F.col("timestamp")), F.col("day")).alias("date"),
-        *(F.col(name) for name, _, _ in (*FIELDS, *ABOUT)),
+        *(F.col(name) for name, _, _ in (*FIELDS, *DELIVERY, *ABOUT)),
         F.xxhash64("timestamp", "serviceName", "actionName", "requestId", "paramsText").alias("hashKey"),
-        "lineHash",
+        F.xxhash64("value").alias("lineHash"),
         F.col("file").alias("filename"),
         F.col("line").alias("fileLine"),
         F.col("pos").alias("filePosition"),
         "droppedProperties",
+        "delivery",
         "value",
     )

@@ -1,9 +1,9 @@
 """What a deployment is: its workspaces, its engine, where its tables are.
 
-Field names, types and defaults are those of Overwatch's deployment CSV; `audit_log_format`, `cluster_log_prefixes`,
-`job_runs_snapshot`, `sql_query_history_path`, `warehouse_events_source`, `sql_pro_dbu_price`,
-`sql_serverless_dbu_price`, `token`, `prices`, `engine` and `external_metastore` are our own. Each field's description
-completes the sentence "must be ...".
+Field names, types and defaults are those of Overwatch's deployment CSV; `audit_log_format`, `audit_log_table`,
+`eh_connection`, `aad_client_secret`, `cluster_log_prefixes`, `job_runs_snapshot`, `sql_query_history_path`,
+`warehouse_events_source`, `sql_pro_dbu_price`, `sql_serverless_dbu_price`, `token`, `prices`, `engine` and
+`external_metastore` are our own. Each field's description completes the sentence "must be ...".
 """
 
 import datetime as dt
@@ -14,8 +14,11 @@ from urllib.parse import quote, urlsplit
 
 from pydantic import Field, SecretStr, StringConstraints, ValidationInfo, field_validator
 
+from overwatch_assets.config.event_hub import check_event_hub
 from overwatch_assets.config.fields import (
+    AUDIT_TABLE,
     BATCH,
+    CONNECTION,
     DATABASE,
     LOCATION,
     PRICE,
@@ -40,7 +43,8 @@ from overwatch_assets.config.fields import (
     ScopeName,
     Scopes,
     Settings,
-    TableSource,
+    TableName,
+    TableOrSystem,
     Text,
     WorkspaceId,
     refuse,
@@ -85,9 +89,12 @@ class Workspace(Settings):
     auditlogprefix_source_path: AuditSource | None = Field(
         default=None, description=f"'system' or the folder of the date=... folders: {LOCATION}"
     )
-    sql_query_history_path: TableSource | None = Field(default=None, description=TABLE)
-    audit_log_format: Literal["json"] = Field(default="json", description="json, the one format that is read")
-    warehouse_events_source: TableSource | None = Field(default=None, description=TABLE)
+    sql_query_history_path: TableOrSystem | None = Field(default=None, description=TABLE)
+    warehouse_events_source: TableOrSystem | None = Field(default=None, description=TABLE)
+    audit_log_format: Literal["json", "delta", "parquet", "capture"] = Field(
+        default="json", description="json, delta, parquet or capture (the Avro files of Event Hubs Capture)"
+    )
+    audit_log_table: TableName = Field(default="system.access.audit", description=AUDIT_TABLE)
 
     token: Reference | None = Field(default=None, description=REFERENCE)
     secret_scope: ScopeName | None = Field(default=None, description=SCOPE)
@@ -115,14 +122,19 @@ class Workspace(Settings):
     jobs_light_dbu_price: Price = Field(default=0.10, description=PRICE)
     prices: Location | None = Field(default=None, description=LOCATION)
 
-    # Overwatch's other columns: checked, so that a user's file loads unchanged, and named in `unused_fields`.
-    eh_name: Text | None = Field(default=None, description="the name of an Event Hub")
     eh_scope_key: ScopeName | None = Field(default=None, description=SCOPE)
-    eh_conn_string: ConnectionString | None = Field(default=None, description="a connection string without a key")
+    eh_connection: Reference | None = Field(default=None, description=REFERENCE)
+    eh_conn_string: ConnectionString | None = Field(default=None, description=CONNECTION)
     aad_tenant_id: Text | None = Field(default=None, description="the id of a tenant")
     aad_client_id: Text | None = Field(default=None, description="the id of a service principal")
     aad_client_secret_key: ScopeName | None = Field(default=None, description=SCOPE)
-    aad_authority_endpoint: BaseUrl | None = Field(default=None, description="a URL of a host alone")
+    aad_client_secret: Reference | None = Field(default=None, description=REFERENCE)
+    aad_authority_endpoint: BaseUrl = Field(
+        default="https://login.microsoftonline.com", description="a URL of a host alone"
+    )
+    eh_name: Text | None = Field(default=None, description="the name of an Event Hub")
+
+    # Overwatch's other columns: checked, so that a user's file loads unchanged, and named in `unused_fields`.
     temp_dir_path: Location | None = Field(default=None, description=LOCATION)
     sql_endpoint: Annotated[str, StringConstraints(pattern=r"^/sql/1\.0/warehouses/[A-Za-z0-9]+$")] | None = Field(
         default=None, description="an HTTP path such as /sql/1.0/warehouses/abc123"
@@ -176,6 +188,12 @@ class Workspace(Settings):
         require(value or not needed, sentence)
         return value
 
+    @field_validator("eh_name")
+    @classmethod
+    def _event_hub(cls, value: str | None, info: ValidationInfo) -> str | None:
+        check_event_hub(value, info.data)
+        return value
+
     @field_validator("secret_key_dbpat")
     @classmethod
     def _one_token(cls, value: str | None, info: ValidationInfo) -> str | None:
@@ -204,12 +222,6 @@ class Workspace(Settings):
         return frozenset(SCOPES) - self.excluded_scopes
 
     @property
-    def audit_log_path(self) -> str | None:
-        """The folder of the `date=` folders; null if audit logs do not come from files."""
-        path = self.auditlogprefix_source_path
-        return None if path == SYSTEM_TABLE else path
-
-    @property
     def warehouse_events_table(self) -> str | None:
         """Where the events of SQL warehouses are: a location, or the name of a table; null: nowhere.
 
@@ -232,6 +244,19 @@ class Workspace(Settings):
         return SecretReference.in_scope(self.secret_scope, self.secret_key_dbpat)
 
     @property
+    def eh_connection_reference(self) -> SecretReference | None:
+        """Where the connection string of the Event Hub is kept, with its key; null means a service principal."""
+        return self._referred(self.eh_connection, self.eh_scope_key)
+
+    @property
+    def aad_client_secret_reference(self) -> SecretReference | None:
+        """Where the secret of the Event Hub's service principal is kept."""
+        return self._referred(self.aad_client_secret, self.aad_client_secret_key)
+
+    def _referred(self, given: SecretReference | None, key: str | None) -> SecretReference | None:
+        return SecretReference.in_scope(self.secret_scope, key) if self.secret_scope and key else given
+
+    @property
     def proxy_password_reference(self) -> SecretReference | None:
         """Where the password of the proxy's user is kept."""
         if not (self.proxy_password_scope and self.proxy_password_key):
@@ -241,8 +266,9 @@ class Workspace(Settings):
     @property
     def unused_fields(self) -> tuple[str, ...]:
         """The fields given that have no effect yet, in the order of the class."""
-        system = {"auditlogprefix_source_path"} if self.auditlogprefix_source_path == SYSTEM_TABLE else set()
-        given = self.model_fields_set & (_WITHOUT_EFFECT | system)
+        given = self.model_fields_set & (
+            _WITHOUT_EFFECT | (_OF_EVENT_HUB if self.auditlogprefix_source_path else set())
+        )
         return tuple(name for name in type(self).model_fields if name in given)
 
     def table_root(self, *, external_metastore: bool) -> str:
@@ -258,19 +284,8 @@ class Workspace(Settings):
         return "/".join(parts)
 
 
-_WITHOUT_EFFECT = frozenset(
-    {
-        "eh_name",
-        "eh_scope_key",
-        "eh_conn_string",
-        "aad_tenant_id",
-        "aad_client_id",
-        "aad_client_secret_key",
-        "aad_authority_endpoint",
-        "temp_dir_path",
-        "sql_endpoint",
-    }
-)
+_WITHOUT_EFFECT = frozenset({"temp_dir_path", "sql_endpoint"})
+_OF_EVENT_HUB = frozenset(name for name in Workspace.model_fields if name.startswith(("eh_", "aad_")))
 
 
 class EngineSettings(Settings):

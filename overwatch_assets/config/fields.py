@@ -69,10 +69,22 @@ def _audit_source(value: str) -> str:
     return SYSTEM_TABLE if value.lower() == SYSTEM_TABLE else _location(value)
 
 
-def _table_or_location(value: str) -> str:
-    if value.lower() == SYSTEM_TABLE:
-        return SYSTEM_TABLE
-    return value if re.fullmatch(r"[A-Za-z0-9_-]+(\.[A-Za-z0-9_-]+){1,2}", value) else _location(value)
+def _table(value: str) -> str:
+    if "/" in value or ":" in value:
+        return _location(value)
+    if not re.fullmatch(r"[\w-]+(\.[\w-]+){0,2}", value):
+        raise ValueError("not the name of a table")
+    return value
+
+
+def _table_or_system(value: str) -> str:
+    return SYSTEM_TABLE if value.lower() == SYSTEM_TABLE else _table(value)
+
+
+def _connection(value: str) -> str:
+    if not re.match(r"(?i)Endpoint=sb://[^/;]", value):
+        SecretReference(value)
+    return value
 
 
 def _base_url(value: str) -> str:
@@ -122,8 +134,9 @@ Day = Annotated[dt.date, BeforeValidator(_date)]
 Locations = Annotated[tuple[Location, ...], BeforeValidator(_split(";"))]
 Scopes = Annotated[frozenset[Annotated[str, AfterValidator(_scope)]], BeforeValidator(_split(":"))]
 AuditSource = Annotated[Text, AfterValidator(_audit_source)]
-TableSource = Annotated[Text, AfterValidator(_table_or_location)]
-ConnectionString = Annotated[Text, AfterValidator(_not_a_secret)]
+TableName = Annotated[Text, AfterValidator(_table)]
+TableOrSystem = Annotated[Text, AfterValidator(_table_or_system)]
+ConnectionString = Annotated[Text, AfterValidator(_not_a_secret), AfterValidator(_connection)]
 Price = Annotated[float, Field(ge=0, allow_inf_nan=False)]
 BatchSize = Annotated[int, Field(ge=1, le=1000)]
 
@@ -135,6 +148,8 @@ TABLE = (
 )
 URL = "a URL of a host alone, such as https://dbc-1234.cloud.databricks.com"
 DATABASE = "a database name of letters, digits, _ and -, or catalog.schema"
+AUDIT_TABLE = "a table such as system.access.audit, or the folder of a Delta table"
+CONNECTION = "a connection string without a key (Endpoint=sb://...), or a reference to it"
 SCOPE = "the name of a secret scope or key: letters, digits, _, -, @ and ."
 REFERENCE = f"a reference to a secret, never the secret itself: {FORMS}"
 

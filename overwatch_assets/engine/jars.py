@@ -1,4 +1,4 @@
-"""Bring Delta's JARs for the installed PySpark, once per machine."""
+"""Bring JARs from Maven Central, once per machine: Delta's for the installed PySpark, and what a test needs."""
 
 import hashlib
 import os
@@ -46,11 +46,32 @@ def delta_jars(java: Path) -> tuple[Path, ...]:
     """
     delta = version("delta-spark")
     spark = ".".join(pyspark.__version__.split(".")[:2])
-    folder = cache_folder() / f"delta-{delta}-spark-{spark}"
+    return jars_of(
+        java,
+        f"delta-{delta}-spark-{spark}",
+        _MODULE.format(spark=spark, delta=delta),
+        f"Delta {delta}'s JARs for Spark {spark} could not be fetched from Maven Central or its mirror; "
+        "fetch them where there is a network and name them in the engine setting spark.jars",
+    )
+
+
+def jars_of(java: Path, name: str, module: str, sentence: str) -> tuple[Path, ...]:
+    """Give the JARs that an Ivy module depends on, fetched by PySpark's own Ivy the first time, as `delta_jars` says.
+
+    Args:
+        java: what runs Ivy.
+        name: of the folder in the cache; another one for other JARs.
+        module: the module, as XML.
+        sentence: what is said if they could not be fetched.
+
+    Raises:
+        ConfigurationError: they could not be fetched.
+    """
+    folder = cache_folder() / name
     if not folder.exists():
         folder.parent.mkdir(parents=True, exist_ok=True)
         with tempfile.TemporaryDirectory(dir=folder.parent, prefix="jars-") as work:
-            _fetch(java, spark, delta, Path(work))
+            _fetch(java, module, sentence, Path(work))
             try:
                 Path(work, "jars").rename(folder)  # whole or not at all
             except OSError:
@@ -59,10 +80,10 @@ def delta_jars(java: Path) -> tuple[Path, ...]:
     return tuple(sorted(folder.glob("*.jar")))
 
 
-def _fetch(java: Path, spark: str, delta: str, work: Path) -> None:
+def _fetch(java: Path, module: str, sentence: str, work: Path) -> None:
     mirror = _mirror()
     root = f" root={quoteattr(mirror)}" if mirror else ""
-    (work / "ivy.xml").write_text(_MODULE.format(spark=spark, delta=delta))
+    (work / "ivy.xml").write_text(module)
     (work / "settings.xml").write_text(_SETTINGS.format(cache=quoteattr(str(work / "cache")), root=root))
     classpath = f"{Path(pyspark.__file__).parent / 'jars'}/*"
     ivy = [str(java), *_trust(work), "-cp", classpath, "org.apache.ivy.Main", "-warn"]
@@ -71,12 +92,9 @@ def _fetch(java: Path, spark: str, delta: str, work: Path) -> None:
     done = subprocess.run(  # noqa: S603 - PySpark's own Ivy
         [*ivy, *files, *target], cwd=work, capture_output=True, text=True, check=False
     )
-    if done.returncode or not list(work.glob("jars/delta-spark_*.jar")):
+    if done.returncode or not list(work.glob("jars/*.jar")):
         said = " ".join((done.stdout + done.stderr).split())[-600:]
-        raise ConfigurationError(
-            f"Delta {delta}'s JARs for Spark {spark} could not be fetched from Maven Central or its mirror; "
-            f"fetch them where there is a network and name them in the engine setting spark.jars. Ivy said: {said}"
-        )
+        raise ConfigurationError(f"{sentence}. Ivy said: {said}")
 
 
 def _mirror() -> str | None:

@@ -1,13 +1,12 @@
 """Module 3020: states of SQL warehouses and what they cost, for queries."""
 
-from collections import defaultdict
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 from pyspark.sql import DataFrame, functions as F
 
 from overwatch_assets.contract import AsOf, Column, Fold, Linked, View, table
-from overwatch_assets.rules.cost_segments import HOUR_MS, UNIT, Price, price_key
+from overwatch_assets.rules.cost_segments import HOUR_MS, UNIT, prices_by
 from overwatch_assets.rules.money import COST_STATUS, EVERYTHING_PRICED, TOTAL_COST
 from overwatch_assets.rules.per_entity import answered, gathered
 from overwatch_assets.rules.prices import size_key
@@ -200,8 +199,8 @@ def _costs(entity: Mapping[str, Any]) -> Iterator[dict[str, Any]]:
             )
             for s in entity["specs"] or ()
         ],
-        sizes=_prices(entity["sizes"] or (), "size_key"),
-        rates=_prices([{**r, "rate": r["contract_price"]} for r in entity["rates"] or ()], "sku"),
+        sizes=prices_by("size_key", entity["sizes"] or ()),
+        rates=prices_by("sku", entity["rates"] or (), rate="contract_price"),
     )
     for state in entity["states"] or ():
         stretch = Stretch(state["start"], state["end"], state["running"], state["dbu_billable"], state["clusters"])
@@ -233,10 +232,3 @@ def _costs(entity: Mapping[str, Any]) -> Iterator[dict[str, Any]]:
 
 def _in(amount: int | None, unit: int) -> float | None:
     return None if amount is None else amount / unit
-
-
-def _prices(rows: Sequence[Mapping[str, Any]], key: str) -> dict[str, list[Price]]:
-    found: dict[str, list[Price]] = defaultdict(list)
-    for row in rows:
-        found[price_key(row[key])].append(Price(row["valid_from_ms"], row["valid_until_ms"], row))
-    return found

@@ -15,6 +15,7 @@ what no run used are the cluster's cost, days are the state's.
 
 import datetime as dt
 from bisect import bisect_right
+from collections import defaultdict
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, fields
 from fractions import Fraction
@@ -288,6 +289,15 @@ class _Tariff:
 def price_key(name: str | None) -> str:
     """A node type, SKU or engine as prices are found by."""
     return (name or "").strip().lower()
+
+
+def prices_by(key: str, rows: Iterable[Mapping[str, Any]], **columns: str) -> dict[str, list[Price]]:
+    """Rows of a price table by one of its columns, in lower case; ``columns``: a name for each number."""
+    found: dict[str, list[Price]] = defaultdict(list)
+    for row in rows:
+        values = {**row, **{name: row[column] for name, column in columns.items()}}
+        found[price_key(row[key])].append(Price(row["valid_from_ms"], row["valid_until_ms"], values))
+    return found
 
 
 def values_at(prices: Sequence[Price], ms: int) -> Mapping[str, Any]:

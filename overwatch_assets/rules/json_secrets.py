@@ -34,7 +34,7 @@ def is_secret_name(name: str) -> bool:
     return _SECRET.search(name) is not None
 
 
-def cut_secrets(value: Any, keep: Collection[str] = ()) -> tuple[Any, int]:
+def cut_secrets(value: Any, keep: Collection[str] = (), *, emptied: bool = False) -> tuple[Any, int]:
     """Return a parsed JSON value without its secret properties, and how many those were.
 
     A property is dropped if its name is a secret's and its value text, an object or an array; numbers, booleans and
@@ -43,6 +43,7 @@ def cut_secrets(value: Any, keep: Collection[str] = ()) -> tuple[Any, int]:
     Args:
         value: the JSON value; it is not changed.
         keep: names that are no secrets' although they look so.
+        emptied: the properties stay, with an empty text each, so that they can be counted again.
     """
     if isinstance(value, dict):
         cut: dict[str, Any] = {}
@@ -52,29 +53,31 @@ def cut_secrets(value: Any, keep: Collection[str] = ()) -> tuple[Any, int]:
                 cut[name] = inner
             elif is_secret_name(name) and name not in keep:
                 dropped += 1
+                if emptied:
+                    cut[name] = ""
             elif isinstance(inner, str) and inner[:1] not in _OPENINGS:
                 cut[name] = inner
             else:
-                cut[name], below = cut_secrets(inner, keep)
+                cut[name], below = cut_secrets(inner, keep, emptied=emptied)
                 dropped += below
         return (cut, dropped) if dropped else (value, 0)
     if isinstance(value, list):
-        parts = [cut_secrets(inner, keep) for inner in value]
+        parts = [cut_secrets(inner, keep, emptied=emptied) for inner in value]
         dropped = sum(below for _, below in parts)
         return ([inner for inner, _ in parts], dropped) if dropped else (value, 0)
     if isinstance(value, str) and value.lstrip()[:1] in ("{", "["):  # JSON as text
         lower = value.lower()
         if any(part in lower for part in _PARTS):
-            return _cut_json_text(value, keep)
+            return _cut_json_text(value, keep, emptied=emptied)
     return value, 0
 
 
-def _cut_json_text(text: str, keep: Collection[str]) -> tuple[str, int]:
+def _cut_json_text(text: str, keep: Collection[str], *, emptied: bool) -> tuple[str, int]:
     try:
         inner = json.loads(text)
     except (ValueError, RecursionError):  # cut off by who logged it
         return cut_from_text(text, keep)
-    cut, dropped = cut_secrets(inner, keep)
+    cut, dropped = cut_secrets(inner, keep, emptied=emptied)
     return (json.dumps(cut, ensure_ascii=False, separators=(",", ":")), dropped) if dropped else (text, 0)
 
 

@@ -1,7 +1,7 @@
 """Insert: bronze rows go in by content key, each on its own day, and are never deleted (docs/architecture.md)."""
 
 import hashlib
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 
 import pyarrow.compute as pc
@@ -50,6 +50,7 @@ class Reading:
         side_rows: rows of the module's side tables (errors), in the order of their contract without common columns.
         empty: why there is nothing, when there are no frames.
         notes: counts for the report.
+        stored: told the number of each frame, from 0, once its rows are in: the source may forget what it kept for it.
     """
 
     frames: Sequence[DataFrame] = ()
@@ -57,6 +58,7 @@ class Reading:
     side_rows: dict[str, list[tuple[object, ...]]] = field(default_factory=dict)
     empty: str = ""
     notes: dict[str, int] = field(default_factory=dict)
+    stored: Callable[[int], None] | None = None
 
 
 def insert(load: Load, reading: Reading) -> None:
@@ -66,8 +68,10 @@ def insert(load: Load, reading: Reading) -> None:
     quarantine(load, reading.rejects)
     for key, count in reading.notes.items():
         load.counts[key] += count
-    for frame in reading.frames:
+    for number, frame in enumerate(reading.frames):
         (_replace if table.rebuild.replaces else _append)(load, frame)
+        if reading.stored is not None:
+            reading.stored(number)
     # After the rows, because they may say that what an earlier load could not read is there now.
     for name, rows in reading.side_rows.items():
         insert_side(load, name, rows)
@@ -102,6 +106,8 @@ def _append(load: Load, frame: DataFrame) -> None:
         return rows_of_frame().select("*", key)
 
     found = store.arrow(new().select(_KEY, partition, *about))
+    if not found.num_rows:
+        return
     keys = found.group_by(_KEY).aggregate([(partition, "min"), (_KEY, "count")])
     days = found.column(partition).unique().to_pylist()
     there = store.arrow(

@@ -1,7 +1,7 @@
 """Module 2101: what clusters cost, in pieces that add up. All money comes from here."""
 
 from collections import defaultdict
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 from pyspark.sql import Column as SparkColumn, DataFrame, functions as F
@@ -12,10 +12,10 @@ from overwatch_assets.rules.cost_segments import (
     AMOUNTS,
     Definition,
     Occupant,
-    Price,
     Prices,
     Stretch,
     price_key,
+    prices_by,
     segments,
 )
 from overwatch_assets.rules.days import day_of
@@ -193,14 +193,22 @@ def _asked_for(specs: DataFrame, key: SparkColumn, prices: DataFrame, key_column
 
 def _segments(entity: Mapping[str, Any]) -> Iterator[dict[str, Any]]:
     runs_until = entity["loaded_until"]["jobrun_silver"]
-    nodes, rates, factors = (_by_key(entity[n] or (), k) for n, k in _KEYS.items())
+    engines: dict[str, list[Mapping[str, Any]]] = defaultdict(list)
+    for row in entity["factors"] or ():
+        engines[price_key(row["engine"])].append(row)
     prices = Prices(
-        nodes=_priced(nodes, compute="Compute_Contract_Price", dbus="Hourly_DBUs", vcpus="vCPUs"),
-        rates=_priced(rates, rate="contract_price"),
+        nodes=prices_by(
+            "node_type_key",
+            entity["nodes"] or (),
+            compute="Compute_Contract_Price",
+            dbus="Hourly_DBUs",
+            vcpus="vCPUs",
+        ),
+        rates=prices_by("sku", entity["rates"] or (), rate="contract_price"),
         factors={
-            (sku, price_key(row["engine"])): _prices([r for r in rows if r["engine"] == row["engine"]], factor="factor")
-            for sku, rows in factors.items()
-            for row in rows
+            (sku, engine): found
+            for engine, rows in engines.items()
+            for sku, found in prices_by("sku", rows, factor="factor").items()
         },
     )
     found = segments(
@@ -257,24 +265,3 @@ def _segments(entity: Mapping[str, Any]) -> Iterator[dict[str, Any]]:
             "node_types_used": sorted({price_key(node) for node in asked if node}),
             "skus_used": [sku for sku in sold if sku],
         }
-
-
-_KEYS = {"nodes": "node_type_key", "rates": "sku", "factors": "sku"}
-
-
-def _by_key(rows: Sequence[dict[str, Any]], key: str) -> dict[str, list[dict[str, Any]]]:
-    found: dict[str, list[dict[str, Any]]] = defaultdict(list)
-    for row in rows:
-        found[price_key(row[key])].append(row)
-    return found
-
-
-def _priced(rows: Mapping[str, Sequence[dict[str, Any]]], **columns: str) -> dict[str, list[Price]]:
-    return {key: _prices(of_key, **columns) for key, of_key in rows.items()}
-
-
-def _prices(rows: Sequence[dict[str, Any]], **columns: str) -> list[Price]:
-    return [
-        Price(r["valid_from_ms"], r["valid_until_ms"], {**r, **{name: r[column] for name, column in columns.items()}})
-        for r in rows
-    ]

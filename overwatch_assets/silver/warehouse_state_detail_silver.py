@@ -1,12 +1,12 @@
 """Module 2022: the states of SQL warehouses."""
 
-import datetime as dt
 from collections.abc import Iterator
 from typing import Any
 
 from pyspark.sql import DataFrame, functions as F
 
 from overwatch_assets.contract import Column, Events, Interval, Linked, Machine, table
+from overwatch_assets.rules.days import DAY_MS, days_of
 from overwatch_assets.rules.names import member
 from overwatch_assets.rules.per_entity import answered, gathered
 from overwatch_assets.rules.spark_time import date_of, timestamp_of
@@ -22,8 +22,6 @@ from overwatch_assets.rules.warehouse_states import (
 )
 from overwatch_assets.rules.warehouses import DELETES, STOPS
 
-_DAY_MS = 86_400_000
-_EPOCH = dt.date(1970, 1, 1)
 _STATES = (
     "warehouse_id:string,state:string,start:bigint,end:bigint,label:bigint,is_open:boolean,imputed:boolean,"
     "running:boolean,dbu_billable:boolean,current:bigint,target:bigint,flag:int,restart:bigint,since_ms:bigint,"
@@ -206,7 +204,7 @@ def _states(entity: dict[str, Any]) -> Iterator[dict[str, Any]]:
     warehouse = Warehouse(
         events=[Event(e["ms"], e["type"], e["clusters"]) for e in entity["events"] or []],
         loaded_until=entity["loaded_until"]["warehouse_events_bronze"],
-        longest_ms=entity["max_state_days"] * _DAY_MS,
+        longest_ms=entity["max_state_days"] * DAY_MS,
         specs=[Spec(**spec) for spec in entity["specs"] or []],
         stopped=[
             *(e["ms"] for e in ended if e["action"] in STOPS),
@@ -234,7 +232,7 @@ def _states(entity: dict[str, Any]) -> Iterator[dict[str, Any]]:
             "flag": int(state.first_after_stop),
             "restart": state.restart,
             "since_ms": state.since_restart_ms,
-            "dates": [_EPOCH + dt.timedelta(day) for day in range(state.start // _DAY_MS, label // _DAY_MS + 1)],
+            "dates": days_of(state.start, label + 1),
         }
 
 

@@ -112,16 +112,68 @@ def test_token_references():
 
 def test_unused_fields_are_in_order_and_only_the_given():
     row = workspace(auditlogprefix_source_path="SYSTEM", temp_dir_path="/srv/x", eh_name="eh", sql_endpoint=None)
-    assert row.unused_fields == ("auditlogprefix_source_path", "eh_name", "temp_dir_path")
-    assert row.audit_log_path is None
+    assert row.unused_fields == ("eh_name", "temp_dir_path")
     assert Deployment(workspaces=(row,)).unused_fields["eh_name"] == ("123",)
 
 
-@pytest.mark.parametrize("audit_format", ["parquet", "delta"])
-def test_audit_logs_are_json(audit_format):
-    assert workspace(audit_log_format="json").audit_log_format == "json"
-    with pytest.raises(ValidationError, match="Input should be 'json'"):
-        workspace(audit_log_format=audit_format)
+@pytest.mark.parametrize("given", ["json", "delta", "parquet", "capture"])
+def test_formats_of_audit_logs(given):
+    assert workspace(audit_log_format=given).audit_log_format == given
+
+
+def test_the_table_of_audit_logs():
+    assert workspace().audit_log_table == "system.access.audit"
+    assert workspace(audit_log_table="abfss://x@y/z/").audit_log_table == "abfss://x@y/z"
+    for wrong in ("a.b.c.d", "drop table x", "s3://user:password@x/y", "relative/path"):
+        with pytest.raises(ValidationError, match="audit_log_table"):
+            workspace(audit_log_table=wrong)
+
+
+PRINCIPAL = {
+    "eh_conn_string": "Endpoint=sb://ns.servicebus.windows.net/",
+    "aad_tenant_id": "t",
+    "aad_client_id": "c",
+    "aad_client_secret": "env:S",
+}
+
+
+def test_credentials_of_an_event_hub():
+    scoped = workspace(eh_name="hub", eh_scope_key="key", secret_scope="ow", secret_key_dbpat="pat")
+    assert str(scoped.eh_connection_reference) == "{{secrets/ow/key}}"
+    assert str(workspace(eh_name="hub", eh_connection="env:EH").eh_connection_reference) == "env:EH"
+    principal = workspace(eh_name="hub", **PRINCIPAL)
+    assert (principal.eh_connection_reference, str(principal.aad_client_secret_reference)) == (None, "env:S")
+    assert principal.aad_authority_endpoint == "https://login.microsoftonline.com"
+    assert principal.unused_fields == ()
+
+
+@pytest.mark.parametrize(
+    ("given", "sentence"),
+    [
+        ({"eh_connection": "env:EH"}, "is required with eh_connection: the name of an Event Hub"),
+        ({"aad_tenant_id": "t"}, "is required with aad_tenant_id: the name of an Event Hub"),
+        ({"eh_name": "hub"}, "needs eh_scope_key \\(or eh_connection\\), or else eh_conn_string, aad_tenant_id, "),
+        ({"eh_name": "hub", "eh_scope_key": "key"}, "needs secret_scope, the scope that holds eh_scope_key"),
+        (
+            {"eh_name": "hub", "eh_conn_string": "Endpoint=sb://x/", "aad_tenant_id": "t"},
+            "needs aad_client_id, aad_client_secret_key or aad_client_secret with eh_conn_string, aad_tenant_id",
+        ),
+        (
+            PRINCIPAL | {"eh_name": "hub", "eh_connection": "env:EH"},
+            "but not both: it has eh_connection, eh_conn_string, ",
+        ),
+        (
+            {"eh_name": "hub", "eh_connection": "env:EH", "eh_scope_key": "k", "secret_scope": "s", "token": "env:T"},
+            "must have one of eh_scope_key and eh_connection, not both",
+        ),
+        ({"eh_name": "hub", "eh_conn_string": "ns.servicebus.windows.net"}, "eh_conn_string"),
+        ({"eh_conn_string": "Endpoint=sb://x/;SharedAccessKey=hunter2"}, "looks like a secret itself"),
+    ],
+)
+def test_an_event_hub_that_does_not_go_together(given, sentence):
+    with pytest.raises(ValidationError, match=sentence) as error:
+        workspace(**given)
+    assert "hunter2" not in str(error.value)
 
 
 @pytest.mark.parametrize(

@@ -99,7 +99,7 @@ def test_overwatchs_own_csv(tmp_path):
     assert (aws.primordial_date, aws.max_days, aws.active) == (dt.date(2024, 4, 1), 30, True)
     assert aws.storage_prefix == "s3://corp-OW/prod"
     assert str(aws.token_reference) == "{{secrets/ow/pat_prod}}"
-    assert aws.audit_log_path == "s3://corp-audit/prod"
+    assert aws.auditlogprefix_source_path == "s3://corp-audit/prod"
     assert (aws.success_batch_size, aws.error_batch_size, aws.thread_pool_size, aws.api_waiting_time) == (
         200,
         500,
@@ -109,7 +109,7 @@ def test_overwatchs_own_csv(tmp_path):
     assert azure.scopes == {
         "audit", "clusters", "clusterEvents", "jobs", "accounts", "dbsql", "sparkEvents", "notebookCommands", "warehouseEvents",
     }  # fmt: skip
-    assert (azure.cloud, azure.audit_log_path, azure.proxy_host, azure.proxy_port) == (
+    assert (azure.cloud, azure.auditlogprefix_source_path, azure.proxy_host, azure.proxy_port) == (
         Cloud.AZURE,
         None,
         "proxy.corp",
@@ -122,15 +122,12 @@ def test_overwatchs_own_csv(tmp_path):
         8,
         120_000,
     )
-    assert system.audit_log_path is None
+    assert (azure.eh_name, str(azure.eh_connection_reference)) == ("eh-prod", "{{secrets/ow/eh_conn}}")
+    assert system.auditlogprefix_source_path == "system"
     assert deployment.engine.kind == "sail"
     assert deployment.active_workspaces == (aws, azure)
-    assert deployment.unused_fields == {
-        "eh_name": ("99",),
-        "eh_scope_key": ("99",),
-    }
-    assert system.unused_fields[0] == "auditlogprefix_source_path"
-    assert system.unused_fields[-1] == "sql_endpoint"
+    assert deployment.unused_fields == {}
+    assert system.unused_fields == ("sql_endpoint",)
 
 
 def test_csv_as_spreadsheets_write_it(tmp_path):

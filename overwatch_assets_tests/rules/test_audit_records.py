@@ -4,8 +4,9 @@ from typing import Any
 
 import pytest
 
-from overwatch_assets.rules.audit_records import ABOUT, AuditRecord, audit_record
+from overwatch_assets.rules.audit_records import ABOUT, AuditRecord, audit_record, plainly_a_record
 
+DAY = dt.date(2024, 5, 2)
 # The example of a delivered record in Overwatch's documentation of its source.
 CREATE = {
     "version": "2.0",
@@ -32,7 +33,7 @@ CREATE = {
 
 
 def record(**changes: Any) -> AuditRecord:
-    found = audit_record(json.dumps(CREATE | changes))
+    found = audit_record(json.dumps(CREATE | changes), DAY)
     assert isinstance(found, AuditRecord)
     return found
 
@@ -42,9 +43,17 @@ def params(action: str, **given: Any) -> dict[str, Any]:
 
 
 def test_a_delivered_record() -> None:
-    line = json.dumps(CREATE)
     found = record()
-    assert (found.value, found.dropped) == (line, 0)
+    assert found.dropped == 0
+    assert json.loads(found.value) == {
+        name: CREATE[name]
+        for name in (
+            *("timestamp", "sourceIPAddress", "userAgent", "sessionId", "userIdentity", "serviceName", "actionName"),
+            *("requestId", "requestParams"),
+        )
+    } | {"response": {"statusCode": 200, "result": '{"cluster_id":"0502-123456-abcd123"}'}}
+    assert found.value == json.dumps(json.loads(found.value), sort_keys=True, separators=(",", ":"))
+    assert found.delivery == '{"auditLevel":"WORKSPACE_LEVEL","orgId":"1234567890123456","version":"2.0"}'
     fields = found.fields
     assert fields["requestParams"] == {
         "cluster_name": "etl-small",
@@ -53,11 +62,8 @@ def test_a_delivered_record() -> None:
         "cluster_log_conf": '{"dbfs":{"destination":"dbfs:/cluster-logs"}}',
         "start_cluster": True,
     }
-    assert fields["response"] == {
-        "statusCode": 200,
-        "errorMessage": None,
-        "result": '{"cluster_id":"0502-123456-abcd123"}',
-    }
+    assert fields["response"] == {"statusCode": 200, "result": '{"cluster_id":"0502-123456-abcd123"}'}
+    assert (fields["version"], fields["auditLevel"]) == ("2.0", "WORKSPACE_LEVEL")
     assert (fields["timestamp"], fields["userIdentity"]) == (1714653296123, {"email": "ana@example.com"})
     assert fields["sessionId"] == "e3f1c0"
 
@@ -82,18 +88,42 @@ def test_times(given: Any, ms: int | None) -> None:
         (-1, "timestamp not after 1970"),
         ("-1714653296123", "timestamp not after 1970"),
         (0, "timestamp not after 1970"),
-        (4102444800000, "timestamp after the day of its folder"),
-        ("2100-01-01T00:00:00.000Z", "timestamp after the day of its folder"),
-        (1714653296123000, "timestamp after the day of its folder"),
-        (1714780800000, "timestamp after the day of its folder"),
+        (4102444800000, "timestamp after the day of its delivery"),
+        ("2100-01-01T00:00:00.000Z", "timestamp after the day of its delivery"),
+        (1714653296123000, "timestamp after the day of its delivery"),
+        (1714780800000, "timestamp after the day of its delivery"),
         (1714780799999, None),
         (None, None),
     ],
 )
 def test_a_time_that_cannot_be(given: Any, reason: str | None) -> None:
-    """Of a folder of 2 May; clocks may differ, but by no more than a day."""
-    found = audit_record(json.dumps(CREATE | {"timestamp": given}), dt.date(2024, 5, 2))
+    """Delivered on 2 May; clocks may differ, but by no more than a day."""
+    found = audit_record(json.dumps(CREATE | {"timestamp": given}), DAY)
     assert (found if isinstance(found, str) else None) == reason
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        json.dumps(CREATE),
+        *(json.dumps(CREATE | {"timestamp": at}) for at in (None, 0, -1, 1714780799999, 1714780800000, True, 1.5, "1")),
+        *(json.dumps(CREATE | {"serviceName": name}) for name in (None, " ", 7, "\ud800")),
+        *("x", "[]", "{}", "NaN", json.dumps(CREATE) + "x", '{"a":' * 300 + "1" + "}" * 300),
+        *(
+            f'{{"serviceName":"a","actionName":"b","timestamp":1,"x":{x}}}'
+            for x in ("NaN", "1e999", "[" * 999, "9" * 5000)
+        ),
+    ],
+)
+def test_what_is_plainly_a_record_is_one(line: str) -> None:
+    assert not plainly_a_record(line, DAY) or isinstance(audit_record(line, DAY), AuditRecord)
+    assert plainly_a_record(json.dumps(CREATE), DAY)
+
+
+def test_a_record_without_a_time_needs_the_day_of_its_delivery() -> None:
+    line = json.dumps(CREATE | {"timestamp": None})
+    assert audit_record(line) == "no timestamp, and no day of its delivery"
+    assert isinstance(audit_record(line, DAY), AuditRecord)
 
 
 def test_objects_may_be_text_and_texts_objects() -> None:
@@ -105,9 +135,12 @@ def test_objects_may_be_text_and_texts_objects() -> None:
     ).fields
     assert found["requestParams"] == {"jobId": 77, "new_settings": '{"name":"x"}'}
     assert found["response"] == {"statusCode": 200, "result": '{"a":1}'}
-    assert found["sourceIPAddress"] is None
-    assert record(requestParams=None).fields["requestParams"] is None
+    assert found["sourceIPAddress"] == "1.2.3.4"  # a null is as good as nothing
+    for nothing in (None, {}, "{}", []):
+        assert record(requestParams=nothing).fields["requestParams"] is None
+        assert record(requestParams=nothing).value == record(requestParams=None).value
     assert record(requestParams="junk").fields["requestParams"] is None
+    assert json.loads(record(requestParams="junk").value)["requestParams"] == "junk"
 
 
 def test_parameters_that_differ_in_case_only() -> None:
@@ -120,8 +153,8 @@ def test_parameters_that_differ_in_case_only() -> None:
 
 
 def test_the_text_of_all_parameters_does_not_depend_on_their_order() -> None:
-    assert record(requestParams={"b": 1, "a": "x"}).params_text == '{"a":"x","b":1}'
-    assert record(requestParams={"a": "x", "b": 1}).params_text == '{"a":"x","b":1}'
+    assert record(requestParams={"b": 1, "a": "x"}).params_text == '{"a":"x","b":"1"}'
+    assert record(requestParams={"a": "x", "b": "1"}).params_text == '{"a":"x","b":"1"}'
     assert record(requestParams=None).params_text is None
 
 

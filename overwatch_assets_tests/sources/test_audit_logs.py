@@ -101,6 +101,11 @@ def test_what_is_no_record_goes_to_quarantine_and_the_rest_loads(world: World) -
     assert len(world.rows("quarantine_bronze")) == 6
 
 
+def test_a_folder_without_a_single_record_is_all_quarantine(world: World) -> None:
+    world.deliver(DAY2, "a.json", ["not json", "[1]"])
+    assert world.load("audit_log_bronze", DAY2).counts == {"files read": 1, "quarantined": 2}
+
+
 def test_records_of_times_that_cannot_be_are_in_quarantine_and_the_rest_loads(world: World) -> None:
     """A run that starts in the year 2100 or in 1969 would cost what no run costs."""
     far, before = (event("jobs", "runStart", {"runId": "1"}, timestamp=ms) for ms in (4102444800000, -NOON))
@@ -109,7 +114,7 @@ def test_records_of_times_that_cannot_be_are_in_quarantine_and_the_rest_loads(wo
     assert result.counts == {"files read": 1, "inserted": 2, "quarantined": 2}
     bad = sorted(world.rows("quarantine_bronze"), key=lambda r: r["line"])
     assert [(r["location"], r["line"], r["reason"]) for r in bad] == [
-        (str(file), 2, "timestamp after the day of its folder"),
+        (str(file), 2, "timestamp after the day of its delivery"),
         (str(file), 3, "timestamp not after 1970"),
     ]
     assert {r["date"] for r in world.rows("audit_log_bronze")} == {DAY1, DAY2}
