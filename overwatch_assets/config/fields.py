@@ -78,7 +78,11 @@ def _table(value: str) -> str:
 
 
 def _table_or_system(value: str) -> str:
-    return SYSTEM_TABLE if value.lower() == SYSTEM_TABLE else _table(value)
+    if value.lower() == SYSTEM_TABLE:
+        return SYSTEM_TABLE
+    if not re.search(r"[./]", value):
+        raise ValueError("the name of a table without its schema")
+    return _table(value)
 
 
 def _connection(value: str) -> str:

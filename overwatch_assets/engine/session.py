@@ -62,6 +62,8 @@ def session(
 
         spark = SparkSession.builder.remote(address).create()  # getOrCreate would lend a session that has ended
         stack.callback(spark.stop)
+        if remote is None:
+            spark.client.disable_reattachable_execute()  # nothing is lost on the way to this process
         runtime = {n: v for n, v in (config or {}).items() if kind != "spark" or n.startswith("spark.sql.")}
         own = _OF_SAIL if kind == "sail" and remote is None else {}
         for name, value in {**own, **runtime, **_ALWAYS}.items():

@@ -45,6 +45,7 @@ _FURTHER = (*same("sequence"), Renamed("request_id", "requestId"))
     entity=("warehouse_id",),
     keys=("warehouse_id", "unixTimeMS", "sequence"),
     partition="date",
+    by_month=True,
     interval=Interval("unixTimeMS"),
     inputs={"warehouse_spec_silver": Linked(("warehouse_id",))},
     view=View(

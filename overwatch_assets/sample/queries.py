@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from overwatch_assets.sample.story import ANALYST, DAY, DAYS, FINANCE, FIRST_MS, HOUR, MINUTE, SampleWorkspace, User
+from overwatch_assets.sample.warehouses import warehouses
 
 
 @dataclass(frozen=True)
@@ -33,7 +34,7 @@ _TEXTS = (
 
 def warehouse_id(workspace: SampleWorkspace) -> str:
     """Give the id of the warehouse that people's queries run on."""
-    return f"{random.Random(f'warehouse {workspace.workspace_id}').getrandbits(64):016x}"  # noqa: S311 - a story
+    return warehouses(workspace.workspace_id)[0].warehouse_id
 
 
 def story_of(workspace: SampleWorkspace) -> Iterator[Query]:

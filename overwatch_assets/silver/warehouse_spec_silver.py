@@ -72,12 +72,13 @@ _shape_seen = _shaper(*_SEEN)
     entity=("warehouse_id",),
     keys=("warehouse_id", "timestamp", "sequence"),
     partition="date",
+    by_month=True,
     interval=Interval("timestamp"),
     inputs={
         "audit_log_bronze": Events(
             key=("event_warehouse_id",), only={"serviceName": (_SERVICE,), "actionName": _ACTIONS}
         ),
-        "warehouses_snapshot_bronze": Events(key=("warehouse_id",)),
+        "warehouses_snapshot_bronze": Events(key=("warehouse_id",), taken="fetched_ts"),
     },
     columns=(
         *request_columns(f"{_SERVICE}, or {_IMPUTED_SERVICE} if it is imputed", ", ".join(_ACTIONS), "warehouse's"),
@@ -172,7 +173,7 @@ def _told(history: History) -> Iterator[Fields]:
     events = history.with_imputed(history.events, CREATES)
     definition: Fields = {}
     # Who created it never changes: every row may tell it, whoever told it first.
-    created_by = next((s.body["creator_name"] for s in history.snapshots if s.body.get("creator_name")), None)
+    created_by = next((s.body.get("creator_name") for s in history.snapshots), None)
     created_by = next((e.email for e in events if e.action in CREATES), created_by)
     for event, until in zip(events, settled_until(events, _settles), strict=True):
         snapshot: Snapshot | None = None

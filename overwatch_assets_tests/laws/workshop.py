@@ -196,7 +196,6 @@ class Workshop:
             consumer_database_name="owc",
             max_days="400",
             job_runs_snapshot="true",
-            excluded_scopes="notebooks:notebookCommands",
             cluster_log_prefixes=list(self.prefixes or (str(self.logs.root / p) for p in ("databricks", "spark"))),
             auditlogprefix_source_path=str(self.logs.root / "audit"),
             warehouse_events_source=str(self.root / "warehouse_events"),

@@ -235,6 +235,12 @@ def _of_run(run: int, cluster: int, **more: str) -> dict[str, str]:
     return {"jobId": "1", "runId": str(run), **where, **more}
 
 
+def _of_command(key: str, hours: int) -> dict[str, str]:
+    """A command's record, which is written when it has run."""
+    on = {"notebookId": "5", "clusterId": "0501-000000-audited"}
+    return {**on, "commandId": key, "commandText": "spark.range(9)", "executionTime": str(hours * 3600)}
+
+
 _NODES = {"node_type_id": "i3.xlarge", "driver_node_type_id": "m5.xlarge", "num_workers": "2"}
 _PRO = {"warehouse_type": "PRO", "enable_serverless_compute": "false", "min_num_clusters": "1", "auto_stop_mins": "30"}
 _TOLD: tuple[tuple[int, float, str, str, dict[str, str], str], ...] = (
@@ -272,6 +278,11 @@ _TOLD: tuple[tuple[int, float, str, str, dict[str, str], str], ...] = (
     (1, 11, "databrickssql", "editWarehouse", {"id": "wh-1", "name": "bi large", "cluster_size": "Large"}, "{}"),
     (2, 12, "databrickssql", "stopWarehouse", {"id": "wh-0"}, "{}"),  # of which no event tells
     (3, 12, "databrickssql", "deleteWarehouse", {"id": "wh-1"}, "{}"),
+    (0, 7, "notebook", "createNotebook", {"notebookId": "5", "path": "/Users/eve/draft"}, "{}"),
+    (2, 8, "notebook", "renameNotebook", {"notebookId": "5", "newName": "report", "parentPath": "/Users/eve"}, "{}"),
+    (1, 1, "notebook", "runCommand", _of_command("over midnight", 2), "{}"),
+    (1, 0.5, "notebook", "runCommand", _of_command("beside it", 1), "{}"),
+    (3, 14, "notebook", "runCommand", _of_command("where nothing ran", 1), "{}"),
 )
 
 

@@ -2,8 +2,11 @@
 
 import datetime as dt
 import os
+import re
 import subprocess
 import sys
+from collections.abc import Iterable
+from dataclasses import dataclass
 from pathlib import Path
 
 import dagster as dg
@@ -17,66 +20,35 @@ from overwatch_assets_tests.orchestration.worlds import World
 
 SNAPSHOT = Path(__file__).with_name("asset_graph.txt")
 
-# The modules' declared upstreams, by module id: the product's own list, optional ones included.
-EDGES = {
-    1001: set(),
-    1002: {1004},
-    1003: set(),
-    1004: set(),
-    1005: {1002, 1004},
-    1006: {1002, 1004},
-    1007: set(),
-    1008: set(),
-    1009: set(),
-    1010: set(),
-    1011: set(),
-    1012: set(),
-    1101: set(),
-    1013: set(),
-    1102: set(),
-    1201: set(),
-    1202: set(),
-    1203: set(),
-    1204: set(),
-    2003: {1006},
-    2005: {1006},
-    2006: {1006},
-    2007: {1006},
-    2008: {1006},
-    2009: {1003, 1004},
-    2010: {1001, 1004},
-    2011: {1004, 2010, 2014},
-    2014: {1002, 1004, 2009},
-    2016: {1004},
-    2017: {1004},
-    2018: {1004},
-    2019: {1004, 1005, 2011, 2014},
-    2020: {1004, 1101},
-    2021: {1004, 1013},
-    2022: {1004, 1013, 1102, 2021},
-    2101: {1201, 1202, 1203, 2011, 2014, 2019},
-    3001: {2014},
-    3002: {2010},
-    3003: {2011},
-    3004: {2018},
-    3005: {2014, 2019, 2101},
-    3007: {2017},
-    3008: {2016, 2017},
-    3009: {2009},
-    3010: {2006, 2014},
-    3011: {2007},
-    3012: {2008},
-    3013: {2005},
-    3014: {2003},
-    3015: {2101, 3001, 3003, 3005, 3010, 3012},
-    3016: {1006, 2005},
-    3017: {2020},
-    3019: {1004, 3003, 3004, 3005},
-    3018: {2021},
-    3020: {1202, 1204, 2021, 2022},
-    3101: {2101},
-    3102: {2101, 3003},
-}
+MODULES = Path(__file__).with_name("modules.md")
+"""The product's list of modules: what a row names, and what it reads."""
+
+
+@dataclass(frozen=True)
+class Module:
+    """A row of the list; edges are ids."""
+
+    id: int
+    name: str
+    table: str
+    side_tables: tuple[str, ...]
+    required: frozenset[int]
+    optional: frozenset[int]
+    view: str
+
+
+def listed() -> list[Module]:
+    """The rows of the list."""
+    cells = [[c.strip() for c in line.split("|")[1:-1]] for line in MODULES.read_text("utf-8").splitlines()]
+    return [_module(*row) for row in cells if row and row[0].isdigit()]
+
+
+def _module(number: str, name: str, table: str, edges: str, view: str) -> Module:
+    own, _, side = table.partition(" (+ ")
+    optional = frozenset(int(n) for n in re.findall(r"\[(\d+)\]", edges))
+    required = frozenset(int(n) for n in re.findall(r"\d+", edges)) - optional
+    sides = tuple(side.removesuffix(")").split(", ")) if side else ()
+    return Module(int(number), name, own, sides, required, optional, view.removesuffix(" (ETL)"))
 
 
 def test_definitions_load(definitions: dg.Definitions) -> None:
@@ -89,11 +61,32 @@ def test_definitions_load(definitions: dg.Definitions) -> None:
     }
 
 
+def test_tables_are_the_list_of_modules() -> None:
+    known = tables()
+
+    def ids(names: Iterable[str]) -> frozenset[int]:
+        return frozenset(known[name].module_id or 0 for name in names)
+
+    found = {
+        Module(
+            table.module_id or 0,
+            table.module_name,
+            table.name,
+            table.side_tables,
+            ids(table.required),
+            ids(table.upstreams) - ids(table.required),
+            table.view.name if table.view else "",
+        )
+        for table in modules()
+    }
+    assert found ^ set(listed()) == set()
+
+
 def test_graph_is_the_list_of_modules(definitions: dg.Definitions) -> None:
     graph = definitions.resolve_asset_graph()
     ids = {dg.AssetKey(t.name): t.module_id for t in modules()}
     found = {ids[key]: {ids[up] for up in graph.get(key).parent_keys} for key in graph.get_all_asset_keys()}
-    assert found == {module: {up for up in ups if up in found} for module, ups in EDGES.items()}
+    assert found == {module.id: module.required | module.optional for module in listed()}
 
 
 def test_every_asset_is_described_and_shares_partitions(definitions: dg.Definitions) -> None:

@@ -56,6 +56,7 @@ def test_the_api_follows_the_clock(workspace: SampleWorkspace) -> None:
 @WORKSPACES
 def test_audit_logs_have_every_request(workspace: SampleWorkspace) -> None:
     told = [line.record for line in audit_lines(workspace, END) if line.record["serviceName"] == "databrickssql"]
+    told = [record for record in told if record["actionName"] != "commandSubmit"]  # those are of queries
     assert sorted({r["actionName"] for r in told}) == [
         "createWarehouse",
         "deleteEndpoint",
