@@ -6,19 +6,15 @@ from typing import Any
 
 from pyspark.sql import DataFrame, functions as F
 
-from overwatch_assets.contract import Column, Events, Interval, Linked, Machine, table
+from overwatch_assets.contract import Column, Events, Linked, Machine, table
 from overwatch_assets.rules.cluster_states import STANDS_OFF, STANDS_ON, Before, Cluster, Event, Run, Spec, states
-from overwatch_assets.rules.days import DAY_MS, days_of
+from overwatch_assets.rules.days import DAY_MS
 from overwatch_assets.rules.per_entity import answered, gathered
 from overwatch_assets.rules.run_costs import on_clusters
-from overwatch_assets.rules.spark_time import date_of, timestamp_of
+from overwatch_assets.rules.state_rows import BOUNDS, FIELDS, INTERVAL, LENGTHS, STAMPS, fields_of, standing, values
 
 _SIZES = ("current_num_workers", "target_num_workers", "cluster_size")
-_STATES = (
-    "cluster_id:string,state:string,start:bigint,end:bigint,label:bigint,is_open:boolean,imputed:boolean,"
-    "running:boolean,dbu_billable:boolean,current:bigint,target:bigint,reset:int,restart:bigint,since_ms:bigint,"
-    "dates:array<date>"
-)
+_STATES = f"cluster_id:string,reset:int,{FIELDS}"
 
 
 _CARRIED = (
@@ -32,32 +28,11 @@ _CARRIED = (
 )
 
 
-def _stands(rows: DataFrame) -> DataFrame:
-    """States that an event said of which it is certain whether the cluster was on, the last of their millisecond."""
-    certain = F.when(F.col("isRunning"), F.col("state").isin(*STANDS_ON)).otherwise(F.col("state").isin(*STANDS_OFF))
-    return rows.where(
-        certain & ~F.col("is_imputed") & (F.col("unixTimeMS_state_end_exclusive") > F.col("unixTimeMS_state_start"))
-    )
-
-
 @table(
     module_id=2019,
     module_name="Silver_ClusterStateDetail",
-    rebuild=Machine(open="is_open", stands=_stands, carried=_CARRIED),
-    interval=Interval(
-        "unixTimeMS_state_start",
-        "unixTimeMS_state_end_exclusive",
-        tail=(
-            "unixTimeMS_state_end",
-            "timestamp_state_end",
-            "uptime_in_state_S",
-            "uptime_in_state_H",
-            "uptime_since_restart_S",
-            "state_dates",
-            "days_in_state",
-            "is_open",
-        ),
-    ),
+    rebuild=Machine(open="is_open", stands=standing(on=STANDS_ON, off=STANDS_OFF), carried=_CARRIED),
+    interval=INTERVAL,
     links=("state_start_date",),
     entity=("cluster_id",),
     keys=("cluster_id", "state", "unixTimeMS_state_start", "state_start_date"),
@@ -84,16 +59,12 @@ def _stands(rows: DataFrame) -> DataFrame:
             "Workers at the start of the state; 0 while it is off; null: nothing says how many.",
         ),
         Column("target_num_workers", "bigint", "Workers that it is to have at the end of the state."),
-        Column("unixTimeMS_state_start", "bigint", "Start of the state, epoch ms.", nullable=False),
-        Column("unixTimeMS_state_end", "bigint", "Last millisecond of the state, epoch ms.", nullable=False),
+        *BOUNDS,
         Column(
             "counter_reset", "int", "1: the first state after an end, an edit or a restart; else 0.", nullable=False
         ),
         Column("reset_partition", "bigint", "Time of the start that the state belongs to, epoch ms.", nullable=False),
-        Column("timestamp_state_start", "timestamp", "Start of the state, UTC."),
-        Column("timestamp_state_end", "timestamp", "Last millisecond of the state, UTC."),
-        Column("state_start_date", "date", "UTC day of the start.", nullable=False),
-        Column("uptime_in_state_S", "double", "Length of the state, seconds.", nullable=False),
+        *STAMPS,
         Column(
             "uptime_since_restart_S",
             "double",
@@ -107,19 +78,7 @@ def _stands(rows: DataFrame) -> DataFrame:
             "It costs DBUs: it is on, and neither starting nor running init scripts.",
             nullable=False,
         ),
-        Column("uptime_in_state_H", "double", "Length of the state, hours.", nullable=False),
-        Column("state_dates", "array<date>", "UTC days that the state lies in.", nullable=False),
-        Column("days_in_state", "int", "How many those are.", nullable=False),
-        Column(
-            "unixTimeMS_state_end_exclusive",
-            "bigint",
-            "Start of the next state, else how far events are loaded, epoch ms: money is of `[start, this)`.",
-            nullable=False,
-        ),
-        Column(
-            "is_open", "boolean", "No later event is known; the state ends where events are loaded to.", nullable=False
-        ),
-        Column("is_imputed", "boolean", "No event says so; it vanishes when one does.", nullable=False),
+        *LENGTHS,
     ),
 )
 def cluster_state_detail_silver(
@@ -165,33 +124,14 @@ def cluster_state_detail_silver(
         "specs": specs,
     }
     found = answered(gathered(spans, ("cluster_id",), known), _states, _STATES)
-    lasted = F.col("end") - F.col("start")
-    seconds = lasted / F.lit(1000.0)
-    return found.select(
-        "cluster_id",
-        F.col("running").alias("isRunning"),
-        F.col("start").alias("timestamp"),
-        "state",
-        F.col("current").alias("current_num_workers"),
-        F.col("target").alias("target_num_workers"),
-        F.col("start").alias("unixTimeMS_state_start"),
-        F.col("label").alias("unixTimeMS_state_end"),
-        F.col("reset").alias("counter_reset"),
-        F.col("restart").alias("reset_partition"),
-        timestamp_of(F.col("start")).alias("timestamp_state_start"),
-        timestamp_of(F.col("label")).alias("timestamp_state_end"),
-        date_of(F.col("start")).alias("state_start_date"),
-        seconds.alias("uptime_in_state_S"),
-        (F.col("since_ms") / F.lit(1000.0)).alias("uptime_since_restart_S"),
-        F.col("running").alias("cloud_billable"),
-        F.col("dbu_billable").alias("databricks_billable"),
-        (lasted / F.lit(3_600_000.0)).alias("uptime_in_state_H"),
-        F.col("dates").alias("state_dates"),
-        F.size("dates").alias("days_in_state"),
-        F.col("end").alias("unixTimeMS_state_end_exclusive"),
-        "is_open",
-        F.col("imputed").alias("is_imputed"),
-    )
+    of_clusters = {
+        "current_num_workers": F.col("current"),
+        "target_num_workers": F.col("target"),
+        "counter_reset": F.col("reset"),
+        "reset_partition": F.col("restart"),
+    }
+    made = {**values(), **of_clusters}
+    return found.select("cluster_id", *(value.alias(name) for name, value in made.items()))
 
 
 def _states(entity: dict[str, Any]) -> Iterator[dict[str, Any]]:
@@ -213,24 +153,7 @@ def _states(entity: dict[str, Any]) -> Iterator[dict[str, Any]]:
     if not cluster.events and cluster.before is None:
         return  # an end alone says nothing of what it was before
     for state in states(cluster):
-        label = max(state.start, state.end - 1)
-        yield {
-            "cluster_id": entity["cluster_id"],
-            "state": state.type,
-            "start": state.start,
-            "end": state.end,
-            "label": label,
-            "is_open": state.is_open,
-            "imputed": state.imputed,
-            "running": state.running,
-            "dbu_billable": state.dbu_billable,
-            "current": state.current,
-            "target": state.target,
-            "reset": int(state.reset),
-            "restart": state.restart,
-            "since_ms": state.since_restart_ms,
-            "dates": days_of(state.start, label + 1),
-        }
+        yield {"cluster_id": entity["cluster_id"], "reset": int(state.reset), **fields_of(state)}
 
 
 def _not_over(spans: DataFrame, runs: DataFrame) -> DataFrame:

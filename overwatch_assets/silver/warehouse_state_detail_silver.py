@@ -5,11 +5,11 @@ from typing import Any
 
 from pyspark.sql import DataFrame, functions as F
 
-from overwatch_assets.contract import Column, Events, Interval, Linked, Machine, table
-from overwatch_assets.rules.days import DAY_MS, days_of
+from overwatch_assets.contract import Column, Events, Linked, Machine, table
+from overwatch_assets.rules.days import DAY_MS
 from overwatch_assets.rules.names import member
 from overwatch_assets.rules.per_entity import answered, gathered
-from overwatch_assets.rules.spark_time import date_of, timestamp_of
+from overwatch_assets.rules.state_rows import BOUNDS, FIELDS, INTERVAL, LENGTHS, STAMPS, fields_of, standing, values
 from overwatch_assets.rules.warehouse_states import (
     STANDS_OFF,
     STANDS_ON,
@@ -22,11 +22,7 @@ from overwatch_assets.rules.warehouse_states import (
 )
 from overwatch_assets.rules.warehouses import DELETES, STOPS
 
-_STATES = (
-    "warehouse_id:string,state:string,start:bigint,end:bigint,label:bigint,is_open:boolean,imputed:boolean,"
-    "running:boolean,dbu_billable:boolean,current:bigint,target:bigint,flag:int,restart:bigint,since_ms:bigint,"
-    "dates:array<date>"
-)
+_STATES = f"warehouse_id:string,flag:int,{FIELDS}"
 _CARRIED = (
     "unixTimeMS_state_start",
     "state",
@@ -37,32 +33,11 @@ _CARRIED = (
 )
 
 
-def _stands(rows: DataFrame) -> DataFrame:
-    """States that an event said of which it is certain whether the warehouse was on, and that have a length."""
-    certain = F.when(F.col("isRunning"), F.col("state").isin(*STANDS_ON)).otherwise(F.col("state").isin(*STANDS_OFF))
-    return rows.where(
-        certain & ~F.col("is_imputed") & (F.col("unixTimeMS_state_end_exclusive") > F.col("unixTimeMS_state_start"))
-    )
-
-
 @table(
     module_id=2022,
     module_name="Silver_WarehouseStateDetail",
-    rebuild=Machine(open="is_open", stands=_stands, carried=_CARRIED),
-    interval=Interval(
-        "unixTimeMS_state_start",
-        "unixTimeMS_state_end_exclusive",
-        tail=(
-            "unixTimeMS_state_end",
-            "timestamp_state_end",
-            "uptime_in_state_S",
-            "uptime_in_state_H",
-            "uptime_since_restart_S",
-            "state_dates",
-            "days_in_state",
-            "is_open",
-        ),
-    ),
+    rebuild=Machine(open="is_open", stands=standing(on=STANDS_ON, off=STANDS_OFF), carried=_CARRIED),
+    interval=INTERVAL,
     links=("state_start_date",),
     entity=("warehouse_id",),
     keys=("warehouse_id", "state", "unixTimeMS_state_start", "state_start_date"),
@@ -96,8 +71,7 @@ def _stands(rows: DataFrame) -> DataFrame:
             "Clusters that run in the state; 0 while it is off; null: nothing says how many.",
         ),
         Column("target_num_clusters", "bigint", "Clusters that it may have: the least while it starts, then the most."),
-        Column("unixTimeMS_state_start", "bigint", "Start of the state, epoch ms.", nullable=False),
-        Column("unixTimeMS_state_end", "bigint", "Last millisecond of the state, epoch ms.", nullable=False),
+        *BOUNDS,
         Column("state_transition_flag", "int", "1: the first state after a stop; else 0.", nullable=False),
         Column(
             "state_transition_flag_sum",
@@ -105,10 +79,7 @@ def _stands(rows: DataFrame) -> DataFrame:
             "Time of the start that the state belongs to, epoch ms.",
             nullable=False,
         ),
-        Column("timestamp_state_start", "timestamp", "Start of the state, UTC."),
-        Column("timestamp_state_end", "timestamp", "Last millisecond of the state, UTC."),
-        Column("state_start_date", "date", "UTC day of the start.", nullable=False),
-        Column("uptime_in_state_S", "double", "Length of the state, seconds.", nullable=False),
+        *STAMPS,
         Column(
             "uptime_since_restart_S",
             "double",
@@ -122,19 +93,7 @@ def _stands(rows: DataFrame) -> DataFrame:
             nullable=False,
         ),
         Column("databricks_billable", "boolean", "It costs DBUs: it is on, and not starting.", nullable=False),
-        Column("uptime_in_state_H", "double", "Length of the state, hours.", nullable=False),
-        Column("state_dates", "array<date>", "UTC days that the state lies in.", nullable=False),
-        Column("days_in_state", "int", "How many those are.", nullable=False),
-        Column(
-            "unixTimeMS_state_end_exclusive",
-            "bigint",
-            "Start of the next state, else how far events are loaded, epoch ms: money is of `[start, this)`.",
-            nullable=False,
-        ),
-        Column(
-            "is_open", "boolean", "No later event is known; the state ends where events are loaded to.", nullable=False
-        ),
-        Column("is_imputed", "boolean", "No event says so; it vanishes when one does.", nullable=False),
+        *LENGTHS,
     ),
 )
 def warehouse_state_detail_silver(
@@ -171,32 +130,14 @@ def warehouse_state_detail_silver(
     )
     known = {"events": events, "ended": ended, "seen": seen, "specs": specs}
     found = answered(gathered(spans, ("warehouse_id",), known), _states, _STATES)
-    lasted = F.col("end") - F.col("start")
-    return found.select(
-        "warehouse_id",
-        F.col("running").alias("isRunning"),
-        F.col("start").alias("timestamp"),
-        "state",
-        F.col("current").alias("current_num_clusters"),
-        F.col("target").alias("target_num_clusters"),
-        F.col("start").alias("unixTimeMS_state_start"),
-        F.col("label").alias("unixTimeMS_state_end"),
-        F.col("flag").alias("state_transition_flag"),
-        F.col("restart").alias("state_transition_flag_sum"),
-        timestamp_of(F.col("start")).alias("timestamp_state_start"),
-        timestamp_of(F.col("label")).alias("timestamp_state_end"),
-        date_of(F.col("start")).alias("state_start_date"),
-        (lasted / F.lit(1000.0)).alias("uptime_in_state_S"),
-        (F.col("since_ms") / F.lit(1000.0)).alias("uptime_since_restart_S"),
-        F.col("running").alias("cloud_billable"),
-        F.col("dbu_billable").alias("databricks_billable"),
-        (lasted / F.lit(3_600_000.0)).alias("uptime_in_state_H"),
-        F.col("dates").alias("state_dates"),
-        F.size("dates").alias("days_in_state"),
-        F.col("end").alias("unixTimeMS_state_end_exclusive"),
-        "is_open",
-        F.col("imputed").alias("is_imputed"),
-    )
+    of_warehouses = {
+        "current_num_clusters": F.col("current"),
+        "target_num_clusters": F.col("target"),
+        "state_transition_flag": F.col("flag"),
+        "state_transition_flag_sum": F.col("restart"),
+    }
+    made = {**values(), **of_warehouses}
+    return found.select("warehouse_id", *(value.alias(name) for name, value in made.items()))
 
 
 def _states(entity: dict[str, Any]) -> Iterator[dict[str, Any]]:
@@ -216,24 +157,7 @@ def _states(entity: dict[str, Any]) -> Iterator[dict[str, Any]]:
     if not warehouse.events and warehouse.before is None:
         return  # an end alone says nothing of what it was before
     for state in states(warehouse):
-        label = max(state.start, state.end - 1)
-        yield {
-            "warehouse_id": entity["warehouse_id"],
-            "state": state.type,
-            "start": state.start,
-            "end": state.end,
-            "label": label,
-            "is_open": state.is_open,
-            "imputed": state.imputed,
-            "running": state.running,
-            "dbu_billable": state.dbu_billable,
-            "current": state.current,
-            "target": state.target,
-            "flag": int(state.first_after_stop),
-            "restart": state.restart,
-            "since_ms": state.since_restart_ms,
-            "dates": days_of(state.start, label + 1),
-        }
+        yield {"warehouse_id": entity["warehouse_id"], "flag": int(state.first_after_stop), **fields_of(state)}
 
 
 def _before(entity: dict[str, Any]) -> Before | None:
