@@ -20,6 +20,14 @@ from overwatch_assets_tests.orchestration.worlds import World
 
 SNAPSHOT = Path(__file__).with_name("asset_graph.txt")
 
+DOCUMENTED = {
+    1005: (1004,), 1006: (1004,), 2003: (1006,), 2005: (1006,), 2006: (1006,), 2007: (1006,), 2008: (1006,),
+    2009: (1003, 1004), 2010: (1004,), 2011: (1004, 2010, 2014), 2014: (1004,), 2016: (1004,), 2017: (1004,),
+    2018: (1004,), 2019: (1005,), 2020: (1004,), 3001: (2014,), 3002: (2010,), 3003: (2011,), 3004: (2018,),
+    3005: (1005, 2014), 3007: (2017,), 3008: (2016,), 3009: (2009,), 3010: (2006,), 3011: (2007,), 3012: (2008,),
+    3013: (2005,), 3014: (2003,), 3015: (3001, 3003, 3005, 3010, 3012), 3016: (1006, 2005), 3017: (2020,),
+}  # fmt: skip
+"""Dependencies in the module table of Overwatch's documentation."""
 MODULES = Path(__file__).with_name("modules.md")
 """The product's list of modules: what a row names, and what it reads."""
 
@@ -87,6 +95,16 @@ def test_graph_is_the_list_of_modules(definitions: dg.Definitions) -> None:
     ids = {dg.AssetKey(t.name): t.module_id for t in modules()}
     found = {ids[key]: {ids[up] for up in graph.get(key).parent_keys} for key in graph.get_all_asset_keys()}
     assert found == {module.id: module.required | module.optional for module in listed()}
+
+
+def test_what_overwatch_s_modules_depend_on_lies_above_them_here() -> None:
+    known = {t.module_id: t for t in modules()}
+
+    def above(module: int) -> set[int]:
+        direct = {tables()[name].module_id or 0 for name in known[module].upstreams}
+        return direct.union(*(above(up) for up in direct))
+
+    assert {m: set(ups) - above(m) for m, ups in DOCUMENTED.items() if set(ups) - above(m)} == {}
 
 
 def test_every_asset_is_described_and_shares_partitions(definitions: dg.Definitions) -> None:
