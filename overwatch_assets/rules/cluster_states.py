@@ -17,10 +17,11 @@ it; else where the last sign of life is, an event or the end of a run (plus its 
 start; after an hour of silence if it was made for runs that have all ended; after ``longest_ms`` for any other).
 """
 
-from bisect import bisect_right
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
+
+from overwatch_assets.rules.dated import held_at, in_order
 
 CREATING, STARTING, RESTARTING = "CREATING", "STARTING", "RESTARTING"
 TERMINATING, IMPUTED = "TERMINATING", "TERMINATING_IMPUTED"
@@ -130,12 +131,11 @@ class Cluster:
 
     @cached_property
     def _specs(self) -> list[Spec]:
-        return sorted(self.specs, key=lambda s: (s.ms, s.sequence))
+        return in_order(self.specs)
 
     def spec(self, ms: int) -> Spec:
         """The definition at a time: the last one until then, else the first."""
-        at = bisect_right(self._specs, ms, key=lambda s: s.ms)
-        return self._specs[max(at - 1, 0)] if self._specs else Spec(ms)
+        return held_at(self._specs, ms)[0] or Spec(ms)
 
 
 @dataclass(frozen=True)

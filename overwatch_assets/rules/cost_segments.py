@@ -22,6 +22,7 @@ from fractions import Fraction
 from itertools import pairwise
 from typing import Any
 
+from overwatch_assets.rules.dated import held_at, in_order
 from overwatch_assets.rules.days import DAY_MS, day_start_ms, days_of
 
 UNIT = 10**12
@@ -180,15 +181,15 @@ def segments(
         prices: those of its nodes and SKUs.
         days: those whose segments are wanted; None: all.
     """
-    ordered = sorted(definitions, key=lambda d: (d.ms, d.sequence))
+    ordered = in_order(definitions)
     present = sorted((o for o in occupants if o.end > o.start), key=lambda o: (o.run_id, o.start))
-    tariffs = [_Tariff(prices, definition) for definition in ordered]
+    tariffs = {definition: _Tariff(prices, definition) for definition in ordered}
     unknown = _Tariff(prices, None)
     of_days: dict[dt.date, list[Occupant]] = {}
     parents: dict[dt.date, dict[int, int | None]] = {}
     for state in sorted(states, key=lambda s: (s.start, s.end)):
-        at = bisect_right(ordered, state.start, key=lambda d: d.ms)
-        tariff = tariffs[max(at - 1, 0)] if ordered else unknown
+        definition, is_later = held_at(ordered, state.start)
+        tariff = unknown if definition is None else tariffs[definition]
         for day in days_of(state.start, state.end):
             if days is not None and day not in days:
                 continue
@@ -201,7 +202,7 @@ def segments(
             cuts = {begin, end, *(ms for o in there for ms in (o.start, o.end)), *tariff.cuts}
             for a, b in pairwise(sorted(ms for ms in cuts if begin <= ms <= end)):
                 active = [o for o in there if o.start <= a < o.end]
-                yield _segment(state, a, b, tariff, active, parents[day], bridged=bool(ordered) and at == 0)
+                yield _segment(state, a, b, tariff, active, parents[day], bridged=is_later)
 
 
 @dataclass(frozen=True)
@@ -342,12 +343,18 @@ def _segment(
 
 def per_ms(*hourly: Fraction | None) -> tuple[int, int] | None:
     """Product of hourly amounts as units a millisecond, a ratio of whole numbers."""
-    product = Fraction(UNIT, HOUR_MS)
-    for factor in hourly:
+    found = product(Fraction(UNIT, HOUR_MS), *hourly)
+    return None if found is None else found.as_integer_ratio()
+
+
+def product(*factors: Fraction | None) -> Fraction | None:
+    """A product; None: a factor is not known."""
+    found = Fraction(1)
+    for factor in factors:
         if factor is None:
             return None
-        product *= factor
-    return product.as_integer_ratio()
+        found *= factor
+    return found
 
 
 def rounded(numerator: int, denominator: int) -> int:

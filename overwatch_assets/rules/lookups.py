@@ -200,6 +200,12 @@ def asof_join(
     )
 
 
+def first_of(rows: DataFrame, by: Sequence[str], order: Sequence[str | Column]) -> DataFrame:
+    """Of the rows that agree in some columns the first one, in an order that leaves nothing open."""
+    nth = F.row_number().over(Window.partitionBy(*by).orderBy(*order))
+    return rows.withColumn("_nth", nth).where(F.col("_nth") == 1).drop("_nth")
+
+
 def _check(kinds: Mapping[str, T.DataType], keys: Sequence[str], time: str, side: str, who: str) -> None:
     missing = [c for c in (*keys, time) if c not in kinds]
     if missing:

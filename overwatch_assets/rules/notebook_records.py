@@ -1,7 +1,8 @@
 """What audit logs say of notebooks: each request once, when a command ran, where a notebook lies."""
 
-from pyspark.sql import Column as SparkColumn, DataFrame, Window, functions as F
+from pyspark.sql import Column as SparkColumn, DataFrame, functions as F
 
+from overwatch_assets.rules.lookups import first_of
 from overwatch_assets.rules.names import member
 
 SERVICE, RUN = "notebook", "runCommand"
@@ -30,8 +31,7 @@ def requests_of(audit: DataFrame) -> DataFrame:
     granted = audit.where(
         (F.col("serviceName") == SERVICE) & (F.col("response.statusCode") == 200) & F.col("timestamp").isNotNull()
     )
-    published = Window.partitionBy("timestamp", "actionName", "requestId", "hashKey").orderBy("lineHash")
-    once = granted.withColumn("_nth", F.row_number().over(published)).where(F.col("_nth") == 1).drop("_nth")
+    once = first_of(granted, ("timestamp", "actionName", "requestId", "hashKey"), ("lineHash",))
     start = command_start(F.col("actionName"), F.col("timestamp"), member(params, "executionTime"))
     return once.withColumn("startMS", F.coalesce(start, "timestamp"))
 

@@ -6,13 +6,13 @@ its clusters, driver and workers; those of a serverless one are Databricks' own,
 makes its part null; nothing is 0 because it is unknown.
 """
 
-from bisect import bisect_right
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from fractions import Fraction
 from typing import Any
 
-from overwatch_assets.rules.cost_segments import PRICED, Price, per_ms, price_key, rounded, values_at
+from overwatch_assets.rules.cost_segments import PRICED, Price, per_ms, price_key, product, rounded, values_at
+from overwatch_assets.rules.dated import held_at, in_order
 from overwatch_assets.rules.prices import SQL_SKUS, size_key
 from overwatch_assets.rules.warehouses import SERVERLESS, billed_type
 
@@ -108,12 +108,11 @@ class Tariff:
 
     def __post_init__(self) -> None:
         """Put definitions in order."""
-        object.__setattr__(self, "definitions", sorted(self.definitions, key=lambda d: (d.ms, d.sequence)))
+        object.__setattr__(self, "definitions", in_order(self.definitions))
 
     def cost(self, state: Stretch) -> Cost:
         """What a state comes to."""
-        at = bisect_right(self.definitions, state.start, key=lambda d: d.ms)
-        definition = self.definitions[max(at - 1, 0)] if self.definitions else None
+        definition, is_later = held_at(self.definitions, state.start)
         size = values_at(self.sizes.get(size_key(definition.size), ()), state.start) if definition else {}
         rate = values_at(self.rates.get(price_key(definition.sku), ()), state.start).get("rate") if definition else None
         missing: dict[str, None] = {}
@@ -152,7 +151,7 @@ class Tariff:
                 paid = known(rate, f"rate of {definition.sku}") if definition and kind else None
                 amounts["dbus"] = comes_to(dbus, clusters)
                 amounts["dbu_cost"] = comes_to(dbus, clusters, paid)
-                cores = _product(clusters, workers, stated("worker_vCPUs", "cores of the workers"))
+                cores = product(clusters, workers, stated("worker_vCPUs", "cores of the workers"))
                 lasted = state.end - state.start
                 amounts["worker_core_ms"] = None if cores is None else rounded(*(cores * lasted).as_integer_ratio())
             if kind != SERVERLESS:
@@ -160,18 +159,9 @@ class Tariff:
                 worker = stated("worker_compute_price", "price of a worker") if kind else None
                 amounts["driver_compute_cost"] = comes_to(driver, clusters)
                 amounts["worker_compute_cost"] = comes_to(worker, workers, clusters)
-        bridged = ["definition of a later time"] if definition and at == 0 and state.running else []
+        bridged = ["definition of a later time"] if is_later and state.running else []
         said = [*(f"missing {m}" for m in missing), *bridged]
         return Cost(definition, size, rate, **amounts, cost_status="; ".join(said) or PRICED)
-
-
-def _product(*factors: Fraction | None) -> Fraction | None:
-    product = Fraction(1)
-    for factor in factors:
-        if factor is None:
-            return None
-        product *= factor
-    return product
 
 
 def _known(*parts: int | None) -> int | None:

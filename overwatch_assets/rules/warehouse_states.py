@@ -19,11 +19,12 @@ it, or a snapshot that it does not run, whichever is first; else, before another
 after ``longest_ms`` of silence.
 """
 
-from bisect import bisect_right
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from itertools import groupby
+
+from overwatch_assets.rules.dated import held_at, in_order
 
 STARTING, RUNNING, SCALED_UP, SCALED_DOWN = "STARTING", "RUNNING", "SCALED_UP", "SCALED_DOWN"
 STOPPING, STOPPED, IMPUTED = "STOPPING", "STOPPED", "STOPPING_IMPUTED"
@@ -97,12 +98,11 @@ class Warehouse:
 
     @cached_property
     def _specs(self) -> list[Spec]:
-        return sorted(self.specs, key=lambda s: (s.ms, s.sequence))
+        return in_order(self.specs)
 
     def spec(self, ms: int) -> Spec:
         """The definition at a time: the last one until then, else the first."""
-        at = bisect_right(self._specs, ms, key=lambda s: s.ms)
-        return self._specs[max(at - 1, 0)] if self._specs else Spec(ms)
+        return held_at(self._specs, ms)[0] or Spec(ms)
 
 
 @dataclass(frozen=True)

@@ -4,6 +4,7 @@ from pyspark.sql import Column as SparkColumn, DataFrame, Window, functions as F
 
 from overwatch_assets.contract import Column, Events, Fold, table
 from overwatch_assets.rules.audit_records import RESPONSE
+from overwatch_assets.rules.lookups import first_of
 from overwatch_assets.rules.names import member
 from overwatch_assets.rules.spark_time import date_of
 
@@ -101,8 +102,9 @@ def account_login_silver(spans: DataFrame, audit_log_bronze: DataFrame) -> DataF
         "hashKey",
         "lineHash",
     )
-    once = _first(found, (*_ID, "hashKey"), (~_succeeded(), F.col("lineHash")), "_nth").where(F.col("_nth") == 1)
-    return _first(once, _ID, (F.col("hashKey"),), "_place").select(
+    once = first_of(found, (*_ID, "hashKey"), (~_succeeded(), "lineHash"))
+    place = F.row_number().over(Window.partitionBy(*_ID).orderBy("hashKey"))
+    return once.withColumn("_place", place).select(
         *_ID,
         (F.col("_place") - 1).cast("int").alias("sequence"),
         "login_date",
@@ -123,8 +125,3 @@ def _ssh_details(params: SparkColumn) -> SparkColumn:
 
 def _succeeded() -> SparkColumn:
     return F.coalesce(member(F.col("response"), "statusCode") == 200, F.lit(False))
-
-
-def _first(rows: DataFrame, by: tuple[str, ...], order: tuple[SparkColumn, ...], name: str) -> DataFrame:
-    """Rows with their number, from 1, among those that agree in some columns."""
-    return rows.withColumn(name, F.row_number().over(Window.partitionBy(*by).orderBy(*order)))

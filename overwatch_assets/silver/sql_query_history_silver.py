@@ -1,9 +1,10 @@
 """Module 2020: SQL queries, each once, as they ended."""
 
-from pyspark.sql import DataFrame, Window, functions as F
+from pyspark.sql import DataFrame, functions as F
 
 from overwatch_assets.bronze.sql_query_history_bronze import METRICS, QUERY
 from overwatch_assets.contract import Column, Events, Fold, table
+from overwatch_assets.rules.lookups import first_of
 from overwatch_assets.rules.names import member
 from overwatch_assets.rules.sql_queries import is_settled
 
@@ -51,17 +52,14 @@ def sql_query_history_silver(
     """
     settled = is_settled().cast("int").alias("settled")
     # Of what was told while it ran the longest duration is the last; what is left open is decided by content.
-    last = Window.partitionBy("warehouse_id", "query_id", "query_start_time_ms").orderBy(
+    latest = (
         F.col("_settled").desc(),
         F.col("query_end_time_ms").desc_nulls_last(),
         F.col("duration").desc_nulls_last(),
         F.col("queryHash"),
     )
-    queries = (
-        sql_query_history_bronze.withColumn("_settled", settled)
-        .withColumn("_nth", F.row_number().over(last))
-        .where(F.col("_nth") == 1)
-    )
+    told = sql_query_history_bronze.withColumn("_settled", settled)
+    queries = first_of(told, ("warehouse_id", "query_id", "query_start_time_ms"), latest)
     return queries.join(_submitted(audit_log_bronze), F.col("query_id") == F.col("_command"), "left").select(
         *(c.name for c in QUERY),
         *(member(F.col("metrics"), c.name).alias(c.name) for c in METRICS),
@@ -74,7 +72,6 @@ def _submitted(audit: DataFrame) -> DataFrame:
     """Per command the request that sent it; of several the first."""
     command = member(F.col("requestParams"), "commandId")
     said = (member(F.col("userIdentity"), "email"), *(F.col(c) for c in ("sourceIPAddress", "userAgent", "requestId")))
-    first = Window.partitionBy("_command").orderBy("timestamp", "hashKey", "lineHash")
     sent = audit.select(
         command.alias("_command"),
         "timestamp",
@@ -82,5 +79,4 @@ def _submitted(audit: DataFrame) -> DataFrame:
         "lineHash",
         *(value.alias(name) for name, value in zip(_SENT, said, strict=True)),
     ).where(F.col("_command").isNotNull())
-    nth = F.row_number().over(first)
-    return sent.withColumn("_nth", nth).where(F.col("_nth") == 1).select("_command", *_SENT)
+    return first_of(sent, ("_command",), ("timestamp", "hashKey", "lineHash")).select("_command", *_SENT)

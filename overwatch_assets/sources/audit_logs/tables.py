@@ -5,7 +5,6 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Any
 
 import pyarrow as pa
-from pyspark.errors import PySparkException
 from pyspark.sql import Column, DataFrame, functions as F
 
 from overwatch_assets.errors import SourceError
@@ -15,8 +14,11 @@ from overwatch_assets.rules.json_values import text_of
 from overwatch_assets.runner.context import Load
 from overwatch_assets.runner.insert import Reading
 from overwatch_assets.sources.audit_logs.records import Read, batches_of, lines_of, rejects_of
+from overwatch_assets.sources.system_tables import source_table
 
 _DAY = "_day"
+_WHAT = "The audit logs in"
+_COLUMNS = ("workspace_id", "event_time", "service_name", "action_name")
 
 
 def read_delta(load: Load, path: str) -> Reading:
@@ -25,7 +27,7 @@ def read_delta(load: Load, path: str) -> Reading:
     Raises:
         SourceError: it is no Delta table, or has neither column.
     """
-    rows = _opened(load, path)
+    rows = source_table(load, path, "auditlogprefix_source_path", what=_WHAT)
     columns = {name.lower(): name for name in rows.columns}
     if "date" in columns:
         day = F.col(columns["date"]).cast("date")
@@ -49,27 +51,13 @@ def read_system(load: Load, name: str) -> Reading:
     Raises:
         SourceError: there is no such table, or it has other columns.
     """
-    rows = _opened(load, name)
-    missing = [n for n in ("workspace_id", "event_time", "service_name", "action_name") if n not in rows.columns]
-    if missing:
-        raise SourceError(f"{name} has no column {missing[0]}: audit_log_table must be like system.access.audit.")
+    rows = source_table(load, name, "audit_log_table", _COLUMNS, what=_WHAT)
     at = F.unix_millis(F.col("event_time").cast("timestamp"))
     own = F.col("workspace_id").cast("string") == load.workspace.workspace_id
     wanted = rows.where(own & _within(load, at))
     if "event_date" in rows.columns:  # its partitions
         wanted = wanted.where(F.col("event_date").cast("date").between(*_ends(load)))
     return _reading(load, wanted.select("*", _day_of(at)), name, of_system)
-
-
-def _opened(load: Load, name: str) -> DataFrame:
-    spark = load.store.spark
-    try:
-        rows = spark.read.format("delta").load(name) if "/" in name else spark.read.table(name)
-        rows.schema  # noqa: B018 - asks the engine
-    except PySparkException as error:
-        said = " ".join(str(error).split())[:300]
-        raise SourceError(f"The audit logs in {name} can't be read: {said}") from error
-    return rows
 
 
 def _day_of(ms: Column) -> Column:
