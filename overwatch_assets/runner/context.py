@@ -57,8 +57,7 @@ class Load:
         }
         if self.table.of_month is not None:
             meta[MONTH] = F.trunc(self.table.of_month, "MM").cast("date")
-        have = [c for c in rows.columns if c not in meta]
-        return self.store.conform(self.table, rows.select(*have, *(value.alias(name) for name, value in meta.items())))
+        return self.store.conform(self.table, rows, meta)
 
     def upstream(self, name: str) -> Table:
         """Contract of an input."""

@@ -9,7 +9,7 @@ import logging
 import re
 import threading
 import uuid
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 import deltalake
@@ -18,6 +18,7 @@ import pyarrow.compute as pc
 import tenacity
 from pyspark.errors import PySparkException
 from pyspark.sql import Column, DataFrame, SparkSession, functions as F, types as T
+from pyspark.sql.pandas.types import to_arrow_schema
 
 from overwatch_assets.contract.table import Table
 from overwatch_assets.errors import StorageError
@@ -145,14 +146,19 @@ class TableStore:
         frame = self.spark.read.format("delta").load(self.path(table)).select(*table.schema.names)
         return frame.where(F.col("organization_id") == self.organization_id) if self.shared else frame
 
-    def conform(self, table: Table, frame: DataFrame) -> DataFrame:
+    def conform(self, table: Table, frame: DataFrame, more: Mapping[str, Column] | None = None) -> DataFrame:
         """The frame with exactly the declared columns, each cast to its declared type.
+
+        Args:
+            table: whose columns.
+            frame: has them, under their names.
+            more: columns that it has not, or not as they are to be.
 
         Raises:
             StorageError: a column is missing, or one is not in the contract (Sail would drop it without a word).
         """
-        got = frame.schema
-        names = set(got.names) - {TOMBSTONE}
+        got, added = frame.schema, more or {}
+        names = {*got.names, *added} - {TOMBSTONE}
         missing = [n for n in table.schema.names if n not in names]
         extra = sorted(names - set(table.schema.names))
         if missing or extra:
@@ -162,7 +168,9 @@ class TableStore:
             )
         kinds = {f.name: f.dataType for f in _nullable(got).fields}
         columns = [
-            F.col(f.name) if kinds[f.name] == f.dataType else F.col(f.name).cast(f.dataType).alias(f.name)
+            F.col(f.name)
+            if f.name not in added and kinds[f.name] == f.dataType
+            else added.get(f.name, F.col(f.name)).cast(f.dataType).alias(f.name)
             for f in table.schema.fields
         ]
         return frame.select(*columns, *([F.col(TOMBSTONE)] if TOMBSTONE in got.names else []))
@@ -264,8 +272,13 @@ class TableStore:
         return self.spark.createDataFrame(list(rows), schema)
 
     def arrow(self, frame: DataFrame) -> pa.Table:
-        """Collect a frame of keys or counts."""
-        return frame.toArrow()
+        """Collect a frame of keys or counts.
+
+        `toArrow` would ask for the schema besides, which takes another analysis of the plan: the rows bring theirs.
+        """
+        rows, schema = frame._to_table()  # type: ignore[operator]  # noqa: SLF001 - see above
+        kind = to_arrow_schema(schema or frame.schema, error_on_duplicated_field_names_in_struct=True, timezone="UTC")
+        return rows.cast(kind)
 
 
 def _in_partitions(column: str, known: Sequence[dt.date], *, has_null: bool) -> str:

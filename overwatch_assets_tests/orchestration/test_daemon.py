@@ -30,9 +30,12 @@ def wait_for(what: str, found: Callable[[], bool], seconds: float = 240) -> None
 
 @pytest.mark.engine
 @pytest.mark.timeout(600)
-def test_daemon_turns_a_new_log_into_a_run_and_stays_quiet(world: World, tmp_path: Path) -> None:
+def test_daemon_turns_a_new_log_into_a_run_and_stays_quiet(
+    world: World, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     home = tmp_path / "dagster"
     home.mkdir()
+    monkeypatch.setenv("DAGSTER_HOME", str(home))
     (home / "dagster.yaml").write_text((files("overwatch_assets.orchestration") / "dagster.yaml").read_text())
     environment = {
         **os.environ,

@@ -68,8 +68,11 @@ def records(folder: Path) -> list[dict[str, Any]]:
 
 
 @pytest.mark.timeout(900)
-def test_rows_of_both_workspaces_and_all_days_and_a_second_demo_changes_nothing(tmp_path: Path) -> None:
+def test_rows_of_both_workspaces_and_all_days_and_a_second_demo_changes_nothing(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     home = tmp_path / "demo"
+    monkeypatch.setenv("DAGSTER_HOME", str(home / "dagster"))
     shown = overwatch("demo", "--home", home)
     assert "overwatch ui" in shown.stdout
     first = stored(home)

@@ -1,0 +1,74 @@
+"""Dagster's event log in SQLite, with connections that stay open.
+
+Dagster opens and closes a database for each event, and SQLite writes its log back and waits for the disk at each close.
+A load of a table for a month is some hundred events: waiting for them costs a third of the load. The files are
+Dagster's own, so its own class may read and write them too.
+"""
+
+from collections import OrderedDict
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import sqlalchemy as sa
+from dagster._core.storage.event_log import SqliteEventLogStorage  # the public way takes a class from here by its name
+from dagster._serdes import ConfigurableClassData
+
+_OPEN = 8  # a web server looks into many runs
+_BUSY_S = 60
+
+
+class EventLog(SqliteEventLogStorage):
+    """The events of the runs of a machine on its own, in `history/runs` of Dagster's home.
+
+    A commit survives the end of the process; the last ones may be lost when the machine loses power, as SQLite's
+    `synchronous = NORMAL` has it with a write-ahead log, and the databases stay whole.
+    """
+
+    def __init__(self, base_dir: str, inst_data: ConfigurableClassData | None = None) -> None:
+        """Open the log of the instance whose home is `base_dir`."""
+        self._engines: OrderedDict[str, sa.Engine] = OrderedDict()
+        super().__init__(str(Path(base_dir) / "history" / "runs"), inst_data)
+
+    @classmethod
+    def from_config_value(cls, inst_data: ConfigurableClassData | None, config_value: Mapping[str, Any]) -> "EventLog":
+        """Make the log that `dagster.yaml` describes."""
+        return cls(inst_data=inst_data, **config_value)
+
+    @contextmanager
+    def _connect(self, shard: str) -> Iterator[sa.Connection]:
+        with self._db_lock, self._engine(shard).begin() as connection:
+            yield connection
+
+    def _engine(self, shard: str) -> sa.Engine:
+        """The engine of a database, with one connection; those not used for long are closed."""
+        if shard not in self._initialized_dbs:  # new to this process, or wiped by it
+            self._closed(shard)
+            engine = sa.create_engine(
+                self.conn_string_for_shard(shard),
+                poolclass=sa.QueuePool,
+                pool_size=1,
+                connect_args={"timeout": _BUSY_S},
+            )
+            sa.event.listen(engine, "connect", lambda raw, _: raw.execute("PRAGMA synchronous = NORMAL").close())
+            self._initdb(engine)
+            self._initialized_dbs.add(shard)
+            self._engines[shard] = engine
+            if len(self._engines) > _OPEN:
+                self._closed(next(iter(self._engines)))
+        self._engines.move_to_end(shard)
+        return self._engines[shard]
+
+    def _closed(self, shard: str) -> None:
+        engine = self._engines.pop(shard, None)
+        if engine is not None:
+            engine.dispose()
+            self._initialized_dbs.discard(shard)
+
+    def dispose(self) -> None:
+        """Close all databases."""
+        with self._db_lock:
+            for shard in list(self._engines):
+                self._closed(shard)
+        super().dispose()

@@ -1,0 +1,83 @@
+"""Dagster's event log with connections that stay open: the same files, told and read by the two alike."""
+
+from importlib.resources import files
+from pathlib import Path
+
+import dagster as dg
+import pytest
+from dagster._core.storage.event_log import SqliteEventLogStorage
+
+from overwatch_assets.orchestration import event_log
+from overwatch_assets.orchestration.event_log import EventLog
+
+DAYS = dg.StaticPartitionsDefinition(["one", "two"])
+
+
+@dg.asset(partitions_def=DAYS)
+def table() -> None:
+    pass
+
+
+@pytest.fixture
+def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    (tmp_path / "dagster.yaml").write_text((files("overwatch_assets.orchestration") / "dagster.yaml").read_text())
+    monkeypatch.setenv("DAGSTER_HOME", str(tmp_path))
+    return tmp_path
+
+
+def materialize(instance: dg.DagsterInstance, key: str) -> str:
+    defs = dg.Definitions(
+        [table], jobs=[dg.define_asset_job("load", [table])], resources={"io_manager": dg.mem_io_manager}
+    )
+    return defs.resolve_job_def("load").execute_in_process(instance=instance, partition_key=key).run_id
+
+
+def told(instance: dg.DagsterInstance, run_id: str) -> list[str]:
+    return [e.dagster_event_type.value for e in instance.all_logs(run_id) if e.dagster_event_type]
+
+
+def test_what_it_wrote_dagsters_own_class_reads_and_the_other_way_round(home: Path) -> None:
+    with dg.DagsterInstance.get() as instance:
+        assert isinstance(instance.event_log_storage, EventLog)
+        first = materialize(instance, "one")
+        said = told(instance, first)
+    assert {"PIPELINE_START", "STEP_SUCCESS", "PIPELINE_SUCCESS"} <= set(said)
+    assert said.count("ASSET_MATERIALIZATION") == 1
+    (home / "dagster.yaml").write_text("telemetry: {enabled: false}\n")
+    with dg.DagsterInstance.get() as instance:
+        assert type(instance.event_log_storage) is SqliteEventLogStorage
+        assert told(instance, first) == said
+        second = materialize(instance, "two")
+        assert instance.get_materialized_partitions(table.key) == {"one", "two"}
+    (home / "dagster.yaml").write_text((files("overwatch_assets.orchestration") / "dagster.yaml").read_text())
+    with dg.DagsterInstance.get() as instance:
+        assert told(instance, first) == said
+        assert len(told(instance, second)) == len(said)
+        assert instance.get_materialized_partitions(table.key) == {"one", "two"}
+
+
+def test_of_many_runs_few_databases_are_open(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(event_log, "_OPEN", 2)
+    with dg.DagsterInstance.get() as instance:
+        log = instance.event_log_storage
+        assert isinstance(log, EventLog)
+        runs = [materialize(instance, "one") for _ in range(3)]
+        assert all(len(told(instance, run)) == len(told(instance, runs[0])) > 0 for run in [*runs, *runs])
+        assert len(log._engines) == 2
+
+
+def test_what_another_process_writes_is_seen(home: Path) -> None:
+    with dg.DagsterInstance.get() as reader, dg.DagsterInstance.get() as writer:
+        assert reader.get_materialized_partitions(table.key) == set()
+        materialize(writer, "one")
+        assert reader.get_materialized_partitions(table.key) == {"one"}
+
+
+def test_a_wiped_log_is_empty_and_begins_anew(home: Path) -> None:
+    with dg.DagsterInstance.get() as instance:
+        run = materialize(instance, "one")
+        instance.wipe()
+        assert told(instance, run) == []
+        assert instance.get_materialized_partitions(table.key) == set()
+        materialize(instance, "two")
+        assert instance.get_materialized_partitions(table.key) == {"two"}
