@@ -11,6 +11,7 @@ import threading
 from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from typing import TYPE_CHECKING, Literal
+from weakref import WeakSet
 
 from overwatch_assets.errors import ConfigurationError
 
@@ -31,6 +32,13 @@ _ALWAYS = {
     "spark.sql.session.timeZone": "UTC",
     "spark.sql.mapKeyDedupPolicy": "LAST_WIN",  # two property names may become one when they are scrubbed
 }
+
+_EMBEDDED: "WeakSet[SparkSession]" = WeakSet()
+
+
+def is_embedded(spark: "SparkSession") -> bool:
+    """Whether a session is of the engine in this process, which reads and writes what this process can."""
+    return spark in _EMBEDDED
 
 
 @contextmanager
@@ -65,7 +73,10 @@ def session(
         if remote is None:
             spark.client.disable_reattachable_execute()  # nothing is lost on the way to this process
         runtime = {n: v for n, v in (config or {}).items() if kind != "spark" or n.startswith("spark.sql.")}
-        own = _OF_SAIL if kind == "sail" and remote is None else {}
+        own: Mapping[str, str] = {}
+        if kind == "sail" and remote is None:
+            own = _OF_SAIL
+            _EMBEDDED.add(spark)
         for name, value in {**own, **runtime, **_ALWAYS}.items():
             spark.conf.set(name, value)
         if kind == "sail" and threading.current_thread() is threading.main_thread():

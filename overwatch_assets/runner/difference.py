@@ -7,13 +7,13 @@ from typing import Any
 
 import pyarrow as pa
 import pyarrow.compute as pc
-from pyspark.sql import Column, DataFrame, functions as F, types as T
+from pyspark.sql import Column, DataFrame, functions as F
 
 from overwatch_assets.contract.table import Table
 from overwatch_assets.errors import StorageError
 from overwatch_assets.runner.changes import FOR_EVER, Record, day_window
 from overwatch_assets.runner.context import Load
-from overwatch_assets.runner.kept import MANY, kept
+from overwatch_assets.runner.kept import MANY, collected
 from overwatch_assets.runner.window import Window
 from overwatch_assets.storage.tables import TOMBSTONE
 
@@ -209,9 +209,8 @@ def write_difference(
 
     load.lease.check()
     # A MERGE computes its source anew for each of its steps.
-    schema = T.StructType([*table.schema.fields, T.StructField(TOMBSTONE, T.BooleanType())])
-    is_few = changed.num_rows <= MANY
-    store.merge(table, kept(store, difference, schema) if is_few else difference, dates=dates)
+    data = collected(store, difference) if changed.num_rows <= MANY else None
+    store.merge(table, difference if data is None else data, dates=dates)
     load.counts["inserted"] += changed.num_rows - pc.sum(had).as_py()
     load.counts["updated"] += pc.sum(pc.and_(had, has)).as_py()
     load.counts["deleted"] += dead.num_rows

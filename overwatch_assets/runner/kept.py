@@ -16,10 +16,14 @@ def kept(store: TableStore, rows: Callable[[], DataFrame], schema: T.StructType)
     They are looked through, recorded and written, and each time their plan would be analysed and run anew, which is
     most of what a load of few rows costs. Rows of volume are computed anew.
     """
+    data = collected(store, rows)
+    return rows if data is None else lambda: store.spark.createDataFrame(data, schema)
+
+
+def collected(store: TableStore, rows: Callable[[], DataFrame]) -> pa.Table | None:
+    """The rows themselves, where they are few."""
     try:
         data = store.arrow(rows().limit(MANY + 1))
     except pa.ArrowInvalid:  # Sail may call a member of a struct nullable and send it as not null, which can't be cast
-        return rows
-    if data.num_rows > MANY or data.nbytes > _BYTES:
-        return rows
-    return lambda: store.spark.createDataFrame(data, schema)
+        return None
+    return data if data.num_rows <= MANY and data.nbytes <= _BYTES else None

@@ -9,6 +9,11 @@ def name(identifier: str) -> str:
     return "`" + identifier.replace("`", "``") + "`"
 
 
+def quoted(identifier: str) -> str:
+    """A quoted identifier, as `deltalake` has them."""
+    return '"' + identifier.replace('"', '""') + '"'
+
+
 def literal(value: str | int | dt.date) -> str:
     """A literal: text, whole number or date."""
     if isinstance(value, int):

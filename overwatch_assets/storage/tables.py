@@ -21,6 +21,7 @@ from pyspark.sql import Column, DataFrame, SparkSession, functions as F, types a
 from pyspark.sql.pandas.types import to_arrow_schema
 
 from overwatch_assets.contract.table import Table
+from overwatch_assets.engine.session import is_embedded
 from overwatch_assets.errors import StorageError
 from overwatch_assets.storage import sql
 from overwatch_assets.storage.location import Location
@@ -29,6 +30,7 @@ logger = logging.getLogger(__name__)
 
 _VERSION_PROPERTY = "overwatch.contractVersion"
 TOMBSTONE = "_tombstone"
+_COMMIT = re.compile(r"/(\d{20})\.(?:json|checkpoint(?:\.[^/]+)?\.parquet)$")
 
 
 @dataclass
@@ -68,20 +70,19 @@ class TableStore:
 
     def exists(self, table: Table) -> bool:
         """Whether the table was ever created."""
-        if table.name in self._ensured:
-            return True
-        log = self.location.key(table.name, "_delta_log")
-        self.location.fs.invalidate_cache(log)
-        try:
-            # A process that was killed may leave a log without a commit.
-            files = self.location.fs.ls(log, detail=False)
-            return any(str(file).endswith((".json", ".checkpoint.parquet")) for file in files)
-        except FileNotFoundError:
-            return False
+        return table.name in self._ensured or self.version(table) is not None
 
     def version(self, table: Table) -> int | None:
         """Delta version, or None if there is no table."""
-        return self._delta(table).version() if self.exists(table) else None
+        log = self.location.key(table.name, "_delta_log")
+        self.location.fs.invalidate_cache(log)
+        try:
+            files = self.location.fs.ls(log, detail=False)
+        except FileNotFoundError:
+            return None
+        # A process that was killed may leave a log without a commit. To open the table would take much longer.
+        commits = (_COMMIT.search(str(file)) for file in files)
+        return max((int(commit[1]) for commit in commits if commit), default=None)
 
     def ensure(self, table: Table) -> None:
         """Create the table from its contract, or add the columns that a newer contract has.
@@ -187,7 +188,7 @@ class TableStore:
     def merge(
         self,
         table: Table,
-        frame: Callable[[], DataFrame],
+        rows: Callable[[], DataFrame] | pa.Table,
         *,
         dates: Iterable[dt.date | None] | None,
         keys: Sequence[str] | None = None,
@@ -195,39 +196,71 @@ class TableStore:
     ) -> None:
         """Insert, update and delete in one MERGE.
 
+        Rows that are here already are merged by `deltalake` where the engine is in this process too: Sail takes more
+        than twice the time for it, and keeps some megabytes of each MERGE.
+
         Args:
             table: the target.
-            frame: rows with a boolean column ``_tombstone``: those with true are deleted.
+            rows: with a boolean column ``_tombstone``: those with true are deleted. What they are computed by, or all
+                of them, in the declared types.
             dates: the partitions that the rows are in. As literals they keep the engine from reading the others.
             keys: what a row is matched by; the table's own keys unless given.
             update: False: a row that is there already stays as it is.
         """
         self.ensure(table)
         on = ["organization_id", *(keys or table.keys)]
+        days = None if table.partition is None or dates is None else set(dates)
+        if table.partition is not None and days is not None and table.partition not in on:
+            on.append(table.partition)
+        if isinstance(rows, pa.Table) and is_embedded(self.spark):
+            data = rows
+            _retried(table, lambda: self._merge_here(table, data, on, days, update=update))
+        else:
+            _retried(table, lambda: self._merge(table, self._computed(table, rows), on, days, update=update))
+
+    def _computed(self, table: Table, rows: Callable[[], DataFrame] | pa.Table) -> DataFrame:
+        schema = T.StructType([*table.schema.fields, T.StructField(TOMBSTONE, T.BooleanType())])
+        frame = self.spark.createDataFrame(rows, schema) if isinstance(rows, pa.Table) else rows()
+        return self.conform(table, frame)
+
+    def _merge(
+        self, table: Table, frame: DataFrame, on: Sequence[str], days: set[dt.date | None] | None, *, update: bool
+    ) -> None:
         matched = [f"t.{sql.name(k)} <=> s.{sql.name(k)}" for k in on]
-        if table.partition is not None and dates is not None:
-            known = sorted(d for d in set(dates) if d is not None)
-            matched.insert(0, _in_partitions(table.partition, known, has_null=None in set(dates)))
-            if table.partition not in on:
-                matched.append(f"t.{sql.name(table.partition)} <=> s.{sql.name(table.partition)}")
         names = [sql.name(n) for n in table.schema.names]
         sets = ", ".join(f"t.{n} = s.{n}" for n in names)
         values = ", ".join(f"s.{n}" for n in names)
+        view = f"merge_{uuid.uuid4().hex}"
+        frame.createOrReplaceTempView(view)
+        try:
+            self.spark.sql(
+                f"MERGE INTO delta.{sql.name(self.path(table))} t USING {view} s "
+                f"ON {' AND '.join([*_in_partitions(table, days), *matched])} "
+                f"WHEN MATCHED AND s.{TOMBSTONE} THEN DELETE "
+                + (f"WHEN MATCHED THEN UPDATE SET {sets} " if update else "")
+                + f"WHEN NOT MATCHED AND NOT s.{TOMBSTONE} THEN INSERT ({', '.join(names)}) VALUES ({values})"
+            ).collect()
+        finally:
+            self.spark.catalog.dropTempView(view)
 
-        def write() -> None:
-            view = f"merge_{uuid.uuid4().hex}"
-            self.conform(table, frame()).createOrReplaceTempView(view)
-            try:
-                self.spark.sql(
-                    f"MERGE INTO delta.{sql.name(self.path(table))} t USING {view} s ON {' AND '.join(matched)} "
-                    f"WHEN MATCHED AND s.{TOMBSTONE} THEN DELETE "
-                    + (f"WHEN MATCHED THEN UPDATE SET {sets} " if update else "")
-                    + f"WHEN NOT MATCHED AND NOT s.{TOMBSTONE} THEN INSERT ({', '.join(names)}) VALUES ({values})"
-                ).collect()
-            finally:
-                self.spark.catalog.dropTempView(view)
-
-        _retried(table, write)
+    def _merge_here(
+        self, table: Table, rows: pa.Table, on: Sequence[str], days: set[dt.date | None] | None, *, update: bool
+    ) -> None:
+        matched = [f"(t.{sql.quoted(k)} IS NOT DISTINCT FROM s.{sql.quoted(k)})" for k in on]
+        sets = {sql.quoted(n): f"s.{sql.quoted(n)}" for n in table.schema.names}
+        merging = (
+            self._delta(table)
+            .merge(
+                rows,
+                " AND ".join([*_in_partitions(table, days, quote=sql.quoted), *matched]),
+                source_alias="s",
+                target_alias="t",
+            )
+            .when_matched_delete(f"s.{TOMBSTONE}")
+        )
+        if update:
+            merging = merging.when_matched_update(sets)
+        merging.when_not_matched_insert(sets, predicate=f"NOT s.{TOMBSTONE}").execute()
 
     def rows_per_day(self, table: Table, days: Iterable[dt.date]) -> dict[dt.date, int]:
         """How many rows each of some days has, from the table's log: no file is opened where that has the counts.
@@ -281,9 +314,15 @@ class TableStore:
         return rows.cast(kind)
 
 
-def _in_partitions(column: str, known: Sequence[dt.date], *, has_null: bool) -> str:
-    listed = sql.one_of(f"t.{sql.name(column)}", known)
-    return f"({listed} OR t.{sql.name(column)} IS NULL)" if has_null else listed
+def _in_partitions(
+    table: Table, days: set[dt.date | None] | None, *, quote: Callable[[str], str] = sql.name
+) -> list[str]:
+    """What keeps a MERGE from reading other partitions: their days as literals."""
+    if table.partition is None or days is None:
+        return []
+    column = f"t.{quote(table.partition)}"
+    listed = sql.one_of(column, sorted(d for d in days if d is not None))
+    return [f"({listed} OR {column} IS NULL)" if None in days else f"({listed})"]
 
 
 def _nullable(schema: T.StructType) -> T.StructType:
@@ -305,6 +344,8 @@ def _nullable(schema: T.StructType) -> T.StructType:
 
 def _is_lost_commit(error: BaseException) -> bool:
     text = str(error)
+    if isinstance(error, deltalake.exceptions.CommitFailedError):
+        return True
     return isinstance(error, PySparkException) and (
         "Failed to commit transaction" in text or "ConcurrentModification" in text or "DELTA_CONCURRENT" in text
     )

@@ -8,6 +8,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import deltalake
+import pyarrow as pa
 import pytest
 from pyspark.errors import PySparkException
 from pyspark.sql import DataFrame, SparkSession, functions as F
@@ -136,7 +137,18 @@ def test_another_process_sees_a_table_as_soon_as_it_is_there(store: TableStore) 
     assert rows(other) == [(1, FIRST, None)]
 
 
-def test_one_merge_inserts_updates_and_deletes(store: TableStore) -> None:
+Given = Callable[[Callable[[], DataFrame]], Callable[[], DataFrame] | pa.Table]
+
+
+@pytest.fixture(params=["computed", "here"])
+def given(request: pytest.FixtureRequest, store: TableStore) -> Given:
+    """Rows of a MERGE as the engine computes them, or as they are in this process."""
+    if request.param == "computed":
+        return lambda rows: rows
+    return lambda rows: store.arrow(rows())
+
+
+def test_one_merge_inserts_updates_and_deletes(store: TableStore, given: Given) -> None:
     store.append(TABLE, lambda: frame(store, (1, FIRST, "a"), (2, FIRST, "b"), (3, SECOND, "c")))
     before = store.version(TABLE)
 
@@ -144,45 +156,44 @@ def test_one_merge_inserts_updates_and_deletes(store: TableStore) -> None:
         new = frame(store, (2, FIRST, "changed"), (4, SECOND, "new"), dead=False)
         return new.unionByName(frame(store, (1, FIRST, "a"), (9, FIRST, "never there"), dead=True))
 
-    store.merge(TABLE, difference, dates=[FIRST, SECOND])
+    store.merge(TABLE, given(difference), dates=[FIRST, SECOND])
     assert rows(store) == [(2, FIRST, "changed"), (3, SECOND, "c"), (4, SECOND, "new")]
     assert store.version(TABLE) == (before or 0) + 1
 
 
-def test_a_row_that_moves_to_another_day_is_a_tombstone_here_and_a_row_there(store: TableStore) -> None:
+def test_a_row_that_moves_to_another_day_is_a_tombstone_here_and_a_row_there(store: TableStore, given: Given) -> None:
     store.append(TABLE, lambda: frame(store, (1, FIRST, "a")))
     store.merge(
         TABLE,
-        lambda: frame(store, (1, SECOND, "a"), dead=False).unionByName(frame(store, (1, FIRST, "a"), dead=True)),
+        given(lambda: frame(store, (1, SECOND, "a"), dead=False).unionByName(frame(store, (1, FIRST, "a"), dead=True))),
         dates=[FIRST, SECOND],
     )
     assert rows(store) == [(1, SECOND, "a")]
 
 
-def test_a_merge_leaves_rows_of_other_days_and_null_keys_match(store: TableStore) -> None:
+def test_a_merge_leaves_rows_of_other_days_and_null_keys_match(store: TableStore, given: Given) -> None:
     nameless = frame(store, (1, FIRST, "a")).withColumn("id", F.lit(None).cast("bigint"))
     store.append(TABLE, lambda: nameless.unionByName(frame(store, (1, SECOND, "other day"))))
     changed = nameless.withColumn("note", F.lit("b")).withColumn(TOMBSTONE, F.lit(False))
-    store.merge(TABLE, lambda: changed, dates=[FIRST])
+    store.merge(TABLE, given(lambda: changed), dates=[FIRST])
     found = store.arrow(store.read(TABLE).select("id", "note")).to_pylist()
     assert sorted((r["note"], r["id"]) for r in found) == [("b", None), ("other day", 1)]
 
 
-def test_rows_that_are_there_stay_where_nothing_may_be_updated(store: TableStore) -> None:
+def test_rows_that_are_there_stay_where_nothing_may_be_updated(store: TableStore, given: Given) -> None:
     store.append(TABLE, lambda: frame(store, (1, FIRST, "first")))
-    store.merge(
-        TABLE, lambda: frame(store, (1, FIRST, "again"), (2, FIRST, "x"), dead=False), dates=[FIRST], update=False
-    )
+    new = given(lambda: frame(store, (1, FIRST, "again"), (2, FIRST, "x"), dead=False))
+    store.merge(TABLE, new, dates=[FIRST], update=False)
     assert rows(store) == [(1, FIRST, "first"), (2, FIRST, "x")]
 
 
-def test_a_merge_reads_only_the_days_that_it_names(store: TableStore) -> None:
+def test_a_merge_reads_only_the_days_that_it_names(store: TableStore, given: Given) -> None:
     """Said by literals in the ON clause: a file of another day that is gone is not missed."""
     for number, day in ((1, FIRST), (2, SECOND)):
         store.append(TABLE, lambda number=number, day=day: frame(store, (number, day, "a")))
     (second,) = Path(store.path(TABLE)).glob(f"date={SECOND}/*.parquet")
     second.unlink()
-    store.merge(TABLE, lambda: frame(store, (1, FIRST, "b"), dead=False), dates=[FIRST])
+    store.merge(TABLE, given(lambda: frame(store, (1, FIRST, "b"), dead=False)), dates=[FIRST])
     found = store.read(TABLE).where(F.col("date") == FIRST).select("note")
     assert store.arrow(found).to_pylist() == [{"note": "b"}]
 
@@ -237,14 +248,14 @@ def test_another_error_is_not_tried_again() -> None:
     assert tried == [1]
 
 
-def test_writers_at_the_same_time_lose_nothing(store: TableStore) -> None:
+def test_writers_at_the_same_time_lose_nothing(store: TableStore, given: Given) -> None:
     """Two threads on one table, as two runs of one shared folder are: Sail fails the later MERGE."""
     from concurrent.futures import ThreadPoolExecutor
 
     store.ensure(TABLE)
 
     def put(number: int) -> None:
-        store.merge(TABLE, lambda: frame(store, (number, FIRST, "a"), dead=False), dates=[FIRST])
+        store.merge(TABLE, given(lambda: frame(store, (number, FIRST, "a"), dead=False)), dates=[FIRST])
 
     with ThreadPoolExecutor(3) as pool:
         list(pool.map(put, range(6)))
