@@ -27,7 +27,7 @@ _COLUMNS = (
     entity=("sku",),
     invariants=(dated("sku"),),
     inputs={"dbu_prices": Source()},
-    view=view_of("dbuCostDetails", _COLUMNS),
+    view=view_of("dbuCostDetails", _COLUMNS, *(c.name for c in _COLUMNS)),
     columns=_COLUMNS,
 )
 def dbucostdetails(dbu_prices: DataFrame) -> DataFrame:

@@ -19,6 +19,12 @@ _VALUES = (
     Column("Hourly_DBUs", "double", "DBUs that a node uses in an hour without Photon; null: unknown."),
 )
 _COLUMNS = (
+    Column(
+        "instance",
+        "string",
+        "Common name of the node type: `API_Name`, as the lists have no other.",
+        nullable=False,
+    ),
     Column("API_Name", "string", "Node type as the cloud calls it: `node_type_id` elsewhere.", nullable=False),
     *_VALUES,
     *ACTIVE,
@@ -37,7 +43,7 @@ _COLUMNS = (
     entity=("node_type_key",),
     invariants=(dated("node_type_key"),),
     inputs={"price_list": Source()},
-    view=view_of("instanceDetails", _COLUMNS),
+    view=view_of("instanceDetails", _COLUMNS, *(c.name for c in _COLUMNS)),
     columns=_COLUMNS,
 )
 def instancedetails(price_list: DataFrame) -> DataFrame:
@@ -47,6 +53,7 @@ def instancedetails(price_list: DataFrame) -> DataFrame:
     workspace's primordial date on, and the last one is active.
     """
     return price_list.select(
+        F.col("key").alias("instance"),
         F.col("key").alias("API_Name"),
         *(c.name for c in _VALUES),
         *dated_values(),

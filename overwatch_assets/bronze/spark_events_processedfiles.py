@@ -32,7 +32,7 @@ spark_events_processedfiles = register(
                 "Hash of the first `headBytes` bytes: tells a file that was replaced.",
                 bookkeeping=True,
             ),
-            Column("headBytes", "bigint", "How many bytes were hashed.", bookkeeping=True),
+            Column("headBytes", "bigint", "Length of what was hashed, bytes.", bookkeeping=True),
             Column("firstTimeMS", "bigint", "Time of the file's first timed record, epoch ms.", bookkeeping=True),
             Column(
                 "clusterId", "string", "Cluster that its rows were given; null: the log's identity.", bookkeeping=True

@@ -20,14 +20,28 @@ _COLUMNS = (
     *_VALUES,
     *ACTIVE,
     *ORIGIN,
-    Column("activeFromEpochMillis", "bigint", "As `valid_from_ms`.", nullable=False),
-    Column("activeUntilEpochMillis", "bigint", "As `valid_until_ms`: null, and not the day of a load: no end."),
+    Column("activeFromEpochMillis", "bigint", "As `valid_from_ms`, epoch ms.", nullable=False),
+    Column(
+        "activeUntilEpochMillis", "bigint", "As `valid_until_ms`, epoch ms: null, and not the day of a load: no end."
+    ),
     Column(
         "size_key",
         "string",
         "`cluster_size` as sizes are compared: `2x-small`, also of `2X_SMALL` and `XXSMALL`.",
         nullable=False,
     ),
+)
+_DOCUMENTED = (
+    "cloud",
+    "cluster_size",
+    "driver_size",
+    "worker_count",
+    "total_dbus",
+    "activeFrom",
+    "activeUntil",
+    "activeFromEpochMillis",
+    "activeUntilEpochMillis",
+    "isActive",
 )
 
 
@@ -39,7 +53,7 @@ _COLUMNS = (
     entity=("size_key",),
     invariants=(dated("size_key"),),
     inputs={"warehouse_sizes": Source()},
-    view=view_of("warehouseDbuDetails", _COLUMNS),
+    view=view_of("warehouseDbuDetails", _COLUMNS, *_DOCUMENTED),
     columns=_COLUMNS,
 )
 def warehousedbudetails(warehouse_sizes: DataFrame) -> DataFrame:

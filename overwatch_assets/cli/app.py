@@ -27,6 +27,24 @@ StorageOption = Annotated[
 JsonOption = Annotated[bool, typer.Option("--json", help="Print JSON on standard output.")]
 
 
+WorkspacesOption = Annotated[
+    str | None, typer.Option("--workspaces", metavar="ID,ID,...", help="These workspaces alone; else all active ones.")
+]
+
+
+def listed(option: str | None) -> tuple[str, ...]:
+    """Take the items of an option apart."""
+    return tuple(item.strip() for item in (option or "").split(",") if item.strip())
+
+
+class Dialect(StrEnum):
+    """Metastores that views can be written for."""
+
+    spark = "spark"
+    hive = "hive"
+    unity = "unity"
+
+
 class Engine(StrEnum):
     """Engines that the command line can start."""
 
@@ -83,13 +101,60 @@ def sql(
     deployment: DeploymentOption = None,
     storage: StorageOption = None,
     *,
+    workspaces: WorkspacesOption = None,
     limit: Annotated[int, typer.Option(min=1, help="Rows to show; --json prints all.")] = 100,
     as_json: JsonOption = False,
 ) -> None:
-    """Ask the tables of all workspaces; --json prints one line for each row."""
+    """Ask the tables of all workspaces, or of some; --json prints one line for each row."""
     from overwatch_assets.cli import ask  # noqa: PLC0415 - --help must be quick
 
-    ask.sql(query, deployment, storage, limit=limit, as_json=as_json)
+    ask.sql(query, deployment, storage, workspaces=listed(workspaces), limit=limit, as_json=as_json)
+
+
+@app.command()
+def views(
+    deployment: DeploymentOption = None,
+    *,
+    dialect: Annotated[
+        Dialect | None,
+        typer.Option(help="Any Spark's metastore, Databricks' Hive metastore, or Unity Catalog; else by the names."),
+    ] = None,
+    workspaces: WorkspacesOption = None,
+    etl_database: Annotated[str | None, typer.Option(metavar="NAME", help="Database of the tables instead.")] = None,
+    consumer_database: Annotated[
+        str | None, typer.Option(metavar="NAME", help="Database of the views instead.")
+    ] = None,
+    apply: Annotated[bool, typer.Option("--apply", help="Run the statements on the deployment's engine.")] = False,
+) -> None:
+    """Print the consumer views as SQL for a metastore; with --workspaces views of those alone, for a share."""
+    from overwatch_assets.cli import views as command  # noqa: PLC0415 - --help must be quick
+
+    command.run(
+        deployment,
+        dialect=None if dialect is None else dialect.value,
+        workspaces=listed(workspaces),
+        etl=etl_database,
+        consumer=consumer_database,
+        apply=apply,
+    )
+
+
+@app.command()
+def export(
+    deployment: DeploymentOption = None,
+    *,
+    day: Annotated[
+        str | None, typer.Option(metavar="YYYY-MM-DD", help="UTC day, at the end of which; else yesterday.")
+    ] = None,
+    since: Annotated[str | None, typer.Option(metavar="YYYY-MM-DD", help="Each day from this one on.")] = None,
+    workspaces: WorkspacesOption = None,
+    to: Annotated[str | None, typer.Option(metavar="DIR", help="Folder; else exports under the storage.")] = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Write names and tags of clusters, jobs, notebooks and warehouses as JSON for dashboards."""
+    from overwatch_assets.cli import export as command  # noqa: PLC0415 - --help must be quick
+
+    command.run(deployment, day=day, since=since, workspaces=listed(workspaces), to=to, as_json=as_json)
 
 
 @app.command()

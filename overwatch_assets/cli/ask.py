@@ -1,7 +1,7 @@
 """Commands that read: tables, sql, report, validate, dictionary."""
 
 import os
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from itertools import groupby, islice
 from pathlib import Path
@@ -67,10 +67,20 @@ def _as_document(stored: "Stored") -> dict[str, Any]:
     }
 
 
-def sql(query: str, deployment: str | None, storage: str | None, *, limit: int, as_json: bool) -> None:
-    """Run a query over all workspaces and print its rows."""
-    with _platform(deployment_of(deployment, storage)) as platform:
-        print_query(platform, query, limit=limit, as_json=as_json)
+def sql(
+    query: str,
+    deployment: str | None,
+    storage: str | None,
+    *,
+    workspaces: Sequence[str] = (),
+    limit: int,
+    as_json: bool,
+) -> None:
+    """Run a query over some workspaces, or all, and print its rows."""
+    known = deployment_of(deployment, storage)
+    ids = known.chosen(workspaces)
+    with _platform(known) as platform:
+        print_query(platform, query, ids, limit=limit, as_json=as_json)
 
 
 def report(deployment: str | None, storage: str | None, *, limit: int, as_json: bool) -> None:
@@ -79,8 +89,8 @@ def report(deployment: str | None, storage: str | None, *, limit: int, as_json: 
     sql(f"select {columns} from pipReport", deployment, storage, limit=limit, as_json=as_json)
 
 
-def print_query(platform: "Platform", query: str, *, limit: int, as_json: bool) -> None:
-    """Run a query on an open platform and print its rows.
+def print_query(platform: "Platform", query: str, ids: Sequence[str], *, limit: int, as_json: bool) -> None:
+    """Run a query over some workspaces on an open platform and print its rows.
 
     Raises:
         QueryError: the engine refuses it; the first line of what it says.
@@ -89,7 +99,6 @@ def print_query(platform: "Platform", query: str, *, limit: int, as_json: bool) 
 
     from overwatch_assets.consumer.views import register  # noqa: PLC0415
 
-    ids = [w.workspace_id for w in platform.deployment.active_workspaces]
     register(platform, ids, query=query)
     try:
         frame = platform.spark.sql(query.strip().rstrip(";"))

@@ -8,7 +8,7 @@ Field names, types and defaults are those of Overwatch's deployment CSV; `audit_
 
 import datetime as dt
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import Annotated, Literal
 from urllib.parse import quote, urlsplit
 
@@ -416,6 +416,14 @@ class Deployment(Settings):
             )
         known = ", ".join(row.workspace_id for row in self.active_workspaces)
         raise ConfigurationError(f"Workspace {workspace_id} is not in the deployment file, which has {known}.")
+
+    def chosen(self, wanted: Iterable[str] = ()) -> tuple[str, ...]:
+        """Return the ids of the wanted active workspaces, in the order of the file; without any, of all.
+
+        Raises ConfigurationError if one of them is not an active workspace.
+        """
+        asked = {self.workspace(workspace_id).workspace_id for workspace_id in wanted}
+        return tuple(row.workspace_id for row in self.active_workspaces if row.workspace_id in asked or not asked)
 
     def table_root(self, workspace_id: str) -> str:
         """Return the folder that holds the tables of one active workspace.

@@ -1,6 +1,7 @@
 """What people query: the consumer views and every table by its name, as temporary views of a session.
 
-Each holds the rows of all given workspaces. A table that was never loaded is an empty view with its columns.
+Each holds the rows of all given workspaces. A table that was never loaded is an empty view with its columns. The same
+views as SQL text, for a metastore of the user's, are made by `rendered.py`.
 """
 
 import re
@@ -12,22 +13,23 @@ from pyspark.sql import DataFrame, functions as F
 
 from overwatch_assets.contract.registry import tables
 from overwatch_assets.contract.table import Table
-from overwatch_assets.runner.state import PIPELINE_REPORT
+from overwatch_assets.contract.view import View
+from overwatch_assets.storage import sql
 from overwatch_assets.storage.location import Location
 from overwatch_assets.storage.tables import TableStore, is_any
 
 if TYPE_CHECKING:
     from overwatch_assets.runner.platform import Platform
 
-PIP_REPORT = "pipReport"
-OF_ETL_DATABASE = frozenset({"accountLogin", "accountMod"})
-"""Views that stand in the ETL database, not in the consumer database: who signs in is not for everybody to see."""
+
+def views() -> dict[str, tuple[View, Table]]:
+    """Every view by its name, with its table."""
+    return {t.view.name: (t.view, t) for t in tables().values() if t.view is not None}
 
 
 def names() -> dict[str, Table]:
     """Every name that can be queried, in its documented spelling, with the table that it shows."""
-    views = {t.view.name: t for t in tables().values() if t.view is not None}
-    return {**tables(), **views, PIP_REPORT: PIPELINE_REPORT}
+    return {**tables(), **{name: table for name, (_, table) in views().items()}}
 
 
 def register(platform: "Platform", workspace_ids: Sequence[str], *, query: str | None = None) -> list[str]:
@@ -57,9 +59,16 @@ def register(platform: "Platform", workspace_ids: Sequence[str], *, query: str |
 def view(platform: "Platform", workspace_ids: Sequence[str], name: str, table: Table) -> DataFrame:
     """Rows of one name: a table's own columns, or those of its view."""
     rows = rows_of(platform, workspace_ids, table)
-    if name == PIP_REPORT:
-        return _pip_report(rows)
-    return rows.select(*table.view.columns) if table.view is not None and name == table.view.name else rows
+    if table.view is None or name != table.view.name:
+        return rows
+    shown = rows.selectExpr(*(expression(table.view, column) for column in table.view.columns))
+    return shown.orderBy(*(F.col(c).desc() for c in table.view.newest)) if table.view.newest else shown
+
+
+def expression(of: View, column: str) -> str:
+    """SQL of a view's column, over its table."""
+    name = sql.name(column)
+    return f"{of.computed[column][1]} AS {name}" if column in of.computed else name
 
 
 def rows_of(platform: "Platform", workspace_ids: Sequence[str], table: Table) -> DataFrame:
@@ -70,25 +79,10 @@ def rows_of(platform: "Platform", workspace_ids: Sequence[str], table: Table) ->
         frames = [frame.where(is_any(F.col("organization_id"), workspace_ids)) for frame in whole]
     else:
         stores = [platform.store(i) for i in workspace_ids]
-        frames = [store.read(table) for store in stores if store.exists(table)]
+        # A workspace's id is a literal: a query over one workspace opens no file of another.
+        frames = [
+            s.read(table).withColumn("organization_id", F.lit(s.organization_id)) for s in stores if s.exists(table)
+        ]
     if not frames:
         return platform.spark.createDataFrame([], table.schema)
     return reduce(DataFrame.unionByName, frames)
-
-
-def _pip_report(report: DataFrame) -> DataFrame:
-    """Overwatch's view of the pipeline report, newest first."""
-    newest = (F.col("Pipeline_SnapTS").desc(), F.col("runStartTS").desc(), F.col("moduleID"), F.col("fromTS").desc())
-    return report.orderBy(*newest).select(
-        "organization_id",
-        "workspace_name",
-        F.col("moduleID").alias("module_id"),
-        F.col("moduleName").alias("module_name"),
-        F.to_date("primordialDateString").alias("primordialDate"),
-        F.timestamp_millis("fromTS").alias("fromTS"),
-        F.timestamp_millis("untilTS").alias("untilTS"),
-        "status",
-        F.col("writeOpsMetrics").alias("write_metrics"),
-        "Pipeline_SnapTS",
-        "Overwatch_RunID",
-    )

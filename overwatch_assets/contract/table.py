@@ -1,4 +1,4 @@
-"""`Table`, its `Column`s, and the decorator that makes one of a transform."""
+"""`Table`, and the decorator that makes one of a transform."""
 
 import inspect
 from collections.abc import Callable, Mapping
@@ -11,28 +11,11 @@ from pyspark.sql import DataFrame, types as T
 from overwatch_assets.contract.inputs import AsOf, Consulted, Events, Linked, Role, Source
 from overwatch_assets.contract.rebuild import Fold, Machine, Mirror, Rebuild
 from overwatch_assets.contract.types import spark_type
+from overwatch_assets.contract.view import Column, View
 from overwatch_assets.errors import ConfigurationError
 
 Layer = Literal["bronze", "silver", "gold", "state"]
 Transform = Callable[..., DataFrame]
-
-
-@dataclass(frozen=True)
-class Column:
-    """One column: its Spark type as DDL, what it means, where it comes from.
-
-    Attributes:
-        source: ``table.column`` of the upstream that it is copied or renamed from; empty when it is computed.
-        nullable: False: a null is a defect that the contract check reports.
-        bookkeeping: about the load, not about the workspace: not compared between loads.
-    """
-
-    name: str
-    type: str
-    doc: str
-    source: tuple[str, ...] = ()
-    nullable: bool = True
-    bookkeeping: bool = False
 
 
 @dataclass(frozen=True)
@@ -48,14 +31,6 @@ class Interval:
     start: str
     end: str | None = None
     tail: tuple[str, ...] = ()
-
-
-@dataclass(frozen=True)
-class View:
-    """The consumer view of a gold table: its documented name and columns, in order."""
-
-    name: str
-    columns: tuple[str, ...]
 
 
 @dataclass(frozen=True)
@@ -138,6 +113,8 @@ class Table:
             bounds = (self.interval.start, self.interval.end, *self.interval.tail)
             wrong += [n for n in bounds if n is not None and n not in names]
         wrong += [n for n in (self.partition, self.of_month) if n is not None and n not in names]
+        if self.view is not None:
+            wrong += [n for n in self.view.columns if n not in names and n not in self.view.computed]
         if wrong:
             raise ConfigurationError(f"{self.name}: {', '.join(wrong)} is not among its columns")
         lower = [n.lower() for n in names]

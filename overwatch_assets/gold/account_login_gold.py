@@ -48,6 +48,7 @@ _FURTHER = (
     view=View(
         "accountLogin",
         ("organization_id", "workspace_name", *(c.name for c in _DOCUMENTED), *(c.name for c in _FURTHER)),
+        of_etl=True,
     ),
     columns=(
         *renamed_columns(SILVER, _DOCUMENTED),

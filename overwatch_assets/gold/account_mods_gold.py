@@ -27,7 +27,7 @@ _COLUMNS = (*_SHOWN, *same("principal", "sequence"))
     keys=("principal", "mod_unixTimeMS", "action", "request_id", "sequence"),
     partition="mod_date",
     inputs={"account_mods_silver": Linked(("principal",))},
-    view=View("accountMod", ("organization_id", "workspace_name", *(c.name for c in _SHOWN))),
+    view=View("accountMod", ("organization_id", "workspace_name", *(c.name for c in _SHOWN)), of_etl=True),
     columns=renamed_columns(SILVER, _COLUMNS),
 )
 def account_mods_gold(spans: DataFrame, account_mods_silver: DataFrame) -> DataFrame:

@@ -25,9 +25,14 @@ ORIGIN = (
 )
 
 
-def view_of(name: str, columns: tuple[Column, ...]) -> View:
-    """The view that has a table's documented name; all columns, because names of views may be told apart by case."""
-    return View(name, tuple(c.name for c in (ORGANIZATION, *columns, *META)))
+def view_of(name: str, columns: tuple[Column, ...], *documented: str) -> View:
+    """The view that has a table's documented name, documented columns first.
+
+    It has all columns: where case does not tell names apart, it and its table are one name.
+    """
+    first = ("organization_id", "workspace_name", *documented)
+    others = (c.name for c in (ORGANIZATION, *columns, *META) if c.name not in first)
+    return View(name, (*first, *others))
 
 
 def dated(*key: str) -> Invariant:

@@ -1,6 +1,24 @@
 """The tables in which the runner keeps its own state: what was loaded, what changed, what was refused."""
 
 from overwatch_assets.contract.table import META, ORGANIZATION, Column, Table, register
+from overwatch_assets.contract.view import View
+
+_PIP_REPORT = {
+    "module_id": (Column("module_id", "int", "Id of the module."), "moduleID"),
+    "module_name": (Column("module_name", "string", "Name of the module."), "moduleName"),
+    "primordialDate": (
+        Column("primordialDate", "date", "The workspace's primordial date when the load ran."),
+        "to_date(primordialDateString)",
+    ),
+    "fromTS": (Column("fromTS", "timestamp", "Start of the window, UTC, inclusive."), "timestamp_millis(fromTS)"),
+    "untilTS": (Column("untilTS", "timestamp", "End of the window, UTC, exclusive."), "timestamp_millis(untilTS)"),
+    "write_metrics": (
+        Column(
+            "write_metrics", "map<string,string>", "Rows inserted, updated, deleted, quarantined; entities touched."
+        ),
+        "writeOpsMetrics",
+    ),
+}
 
 PIPELINE_REPORT = register(
     Table(
@@ -41,6 +59,25 @@ PIPELINE_REPORT = register(
             *META,
         ),
         keys=("moduleID", "Overwatch_RunID", "fromTS"),
+        view=View(
+            "pipReport",
+            (
+                "organization_id",
+                "workspace_name",
+                "module_id",
+                "module_name",
+                "primordialDate",
+                "fromTS",
+                "untilTS",
+                "status",
+                "write_metrics",
+                "Pipeline_SnapTS",
+                "Overwatch_RunID",
+            ),
+            of_etl=True,
+            computed=_PIP_REPORT,
+            newest=("Pipeline_SnapTS", "untilTS", "module_id"),
+        ),
     )
 )
 
@@ -61,12 +98,12 @@ TABLE_CHANGES = register(
                 "Start of the load's window, or of the day that gained rows; epoch ms.",
                 nullable=False,
             ),
-            Column("untilTS", "bigint", "Its end, exclusive.", nullable=False),
+            Column("untilTS", "bigint", "Its end, epoch ms, exclusive.", nullable=False),
             Column(
                 "keys", "map<string,array<string>>", "Entity and link columns, before or after the change, as text."
             ),
             Column("starts", "bigint", "Start of the time that changed, epoch ms; null: not bounded."),
-            Column("ends", "bigint", "Its end, exclusive; null: not bounded."),
+            Column("ends", "bigint", "Its end, epoch ms, exclusive; null: not bounded."),
             *META,
         ),
         keys=("table_name", "number", "fromTS", "keys"),

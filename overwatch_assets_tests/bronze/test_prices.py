@@ -30,6 +30,7 @@ def test_instancedetails(spark: SparkSession) -> None:
     values = "vCPUs int, Memory_GB double, Compute_Contract_Price double, On_Demand_Cost_Hourly double, Linux_Reserved_Cost_Hourly double, Hourly_DBUs double"
     rows = instancedetails(spark.createDataFrame(given, f"cloud string, key string, {values}, {DATED}")).collect()
     assert rows[0].asDict() == {
+        "instance": " M5.xlarge",
         "API_Name": " M5.xlarge",
         "vCPUs": 4,
         "Memory_GB": 16.0,

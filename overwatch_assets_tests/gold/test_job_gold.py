@@ -56,13 +56,3 @@ def test_what_nothing_says_is_from_dlt_is_not(spark: SparkSession) -> None:
     assert [r["is_from_dlt"] for r in jobs(spark, created(is_from_dlt="true"))] == [True]
     (imputed,) = jobs(spark, snapshots=(seen(NOON, name="a"),))
     assert (imputed["action"], imputed["request_id"], imputed["is_from_dlt"]) == ("snapImpute", "-1", False)
-
-
-def test_the_view_lacks_what_overwatch_s_lacks() -> None:
-    assert job_gold.view is not None
-    meta = {"month", "Pipeline_SnapTS", "Overwatch_RunID"}
-    assert {c.name for c in job_gold.columns} - meta - set(job_gold.view.columns) == {
-        "unixTimeMS",
-        "job_type",
-        "job_format",
-    }

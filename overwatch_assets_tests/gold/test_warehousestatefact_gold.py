@@ -155,36 +155,3 @@ def test_what_has_no_price_is_null_and_a_failing_check(spark: SparkSession) -> N
     (check,) = warehousestatefact_gold.invariants
     frame = spark.createDataFrame([(s,) for s in [*said, "priced"]], "cost_status string")
     assert sorted(r[0] for r in check.find(frame).collect()) == sorted(said)
-
-
-def test_the_view_has_the_documented_columns_and_types() -> None:
-    documented = {
-        "organization_id": "string",
-        "workspace_name": "string",
-        "warehouse_id": "string",
-        "warehouse_name": "string",
-        "unixTimeMS_state_start": "bigint",
-        "tags": "map<string,string>",
-        "state_start_date": "date",
-        "unixTimeMS_state_end": "bigint",
-        "timestamp_state_start": "timestamp",
-        "timestamp_state_end": "timestamp",
-        "state": "string",
-        "cluster_size": "string",
-        "current_num_clusters": "bigint",
-        "target_num_clusters": "bigint",
-        "uptime_since_restart_S": "double",
-        "uptime_in_state_S": "double",
-        "uptime_in_state_H": "double",
-        "cloud_billable": "boolean",
-        "databricks_billable": "boolean",
-        "warehouse_type": "string",
-        "state_dates": "array<date>",
-        "days_in_state": "int",
-        "worker_potential_core_H": "double",
-        "driver_dbus": "double",
-    }
-    view = warehousestatefact_gold.view
-    assert view is not None
-    assert view.columns[: len(documented)] == tuple(documented)
-    assert {n: warehousestatefact_gold.by_name[n].type for n in documented} == documented

@@ -15,6 +15,7 @@ from overwatch_assets.config.fields import Cloud
 from overwatch_assets.contract.registry import modules
 from overwatch_assets.sample.story import DAYS, story
 from overwatch_assets.sample.world import CLUSTER_LOGS
+from overwatch_assets_tests.consumer.documented import documented, twice
 
 pytestmark = pytest.mark.engine
 
@@ -94,6 +95,8 @@ def test_rows_of_both_workspaces_and_all_days_and_a_second_demo_changes_nothing(
         tasks = {(e["_context"], e["Task Info"]["Task ID"]) for e in events if "Task Info" in e}
         for table, expected in (("sparkjob_gold", jobs), ("sparktask_gold", tasks)):
             assert first[table][name]["rows"] == len(expected) > 100
+    for view in documented().values():
+        assert [twice(view, first[view.table][name]["path"]) for name in names] == [[], []], view.name
     assert "Standard_DS4_v2" in warning(home, "clusterstatefact_gold", "priced")
     assert "Standard_DS4_v2" in warning(home, "cluster_cost_segments_silver", "priced")
     assert "5X-Large" in warning(home, "warehousestatefact_gold", "priced")

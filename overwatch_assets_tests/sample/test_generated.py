@@ -10,9 +10,11 @@ import pytest
 from pyspark.sql import SparkSession
 
 from overwatch_assets.contract.rebuild import Fold
+from overwatch_assets.contract.registry import tables
 from overwatch_assets.sample.random_logs import audit_files, cluster_events, price_file
 from overwatch_assets.sample.random_story import OFF, Story, random_story
 from overwatch_assets.sample.truth import pieces, truth
+from overwatch_assets_tests.consumer.documented import documented, twice
 from overwatch_assets_tests.laws.workshop import differences, interleaved, mend, stale_days, wrote
 from overwatch_assets_tests.sample.generated import NAMES, TABLES, Told, disagreements
 
@@ -109,7 +111,14 @@ def test_all_of_a_cluster_is_in_the_truth_once() -> None:
 def costs_are_those_of_the_story(spark: SparkSession, root: Path, story: Story) -> None:
     shop = Told.of(spark, root, story)
     shop.chain_all()
+    agrees_with_its_story(shop)
+
+
+def agrees_with_its_story(shop: Told) -> None:
+    """Costs are those of the story, and the documented key of every view is unique."""
     assert disagreements(shop) == []
+    shown = [view for view in documented().values() if view.table in NAMES]
+    assert {v.name: twice(v, shop.store().path(tables()[v.table])) for v in shown} == {v.name: [] for v in shown}
 
 
 @pytest.mark.engine
@@ -120,7 +129,7 @@ def test_costs_are_those_of_the_story(spark: SparkSession, tmp_path: Path, seed:
 
 @pytest.mark.engine
 def test_costs_of_a_third_story(loaded: Told) -> None:
-    assert disagreements(loaded) == []
+    agrees_with_its_story(loaded)
 
 
 def new_with(story: Story, late: dt.date) -> list[dt.date]:

@@ -119,19 +119,6 @@ def test_the_address_is_the_address_and_not_the_ssh_details(spark: SparkSession)
     (row,) = whose(spark, ssh(DAY))
     assert (row["from_ip_address"], row["ssh_login_details"]["instance_id"]) == ("10.0.0.9", "i-1")
     assert row["ssh_username"] == "ubuntu"
-    view = account_login_gold.view
-    assert view is not None
-    assert view.columns == (
-        *("organization_id", "workspace_name", "login_unixTimeMS", "login_date", "login_type", "login_user"),
-        *("user_email", "ssh_login_details", "from_ip_address", "user_agent", "request_id", "response"),
-        *("user_id", "ssh_username"),
-    )
-    types = {n: account_login_gold.by_name[n].type for n in view.columns}
-    details = ["instance_id", "login_port", "session_id", "login_public_key", "container_id", "container_user_name"]
-    assert types["ssh_login_details"] == f"struct<{','.join(f'{n}:string' for n in details)}>"
-    assert (types["login_unixTimeMS"], types["login_date"]) == ("bigint", "date")
-    others = set(types) - {"login_unixTimeMS", "login_date", "ssh_login_details", "response"}
-    assert {types[n] for n in others} == {"string"}
 
 
 def test_the_user_id_is_the_one_of_that_time(spark: SparkSession) -> None:
