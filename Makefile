@@ -45,8 +45,9 @@ fmt: $(ENV)  ## Format the code
 	$(BIN)/ruff check --fix --exit-zero .
 	$(BIN)/ruff format .
 
-docs: $(ENV)  ## Write the data dictionary again, from the contracts
+docs: $(ENV)  ## Write the data dictionary and the list of queries again, from their sources
 	$(BIN)/overwatch dictionary
+	$(BIN)/overwatch queries docs
 
 lock: $(ENV)  ## Resolve the dependencies again
 	{ echo '# Made by `make lock` from pyproject.toml; both set-ups install exactly this.'; \

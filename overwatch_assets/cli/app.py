@@ -7,6 +7,8 @@ from typing import Annotated
 import typer
 
 from overwatch_assets.cli.guard import Guarded
+from overwatch_assets.cli.options import DeploymentOption, JsonOption, StorageOption
+from overwatch_assets.cli.queries import app as queries
 
 app = typer.Typer(
     name="overwatch",
@@ -16,19 +18,11 @@ app = typer.Typer(
     add_completion=False,
     pretty_exceptions_enable=False,
 )
-
-DeploymentOption = Annotated[
-    str | None,
-    typer.Option("--deployment", metavar="FILE", help="Deployment file; else OVERWATCH_DEPLOYMENT, else the demo's."),
-]
-StorageOption = Annotated[
-    str | None, typer.Option("--storage", metavar="DIR", help="Folder that load-event-logs wrote, instead.")
-]
-JsonOption = Annotated[bool, typer.Option("--json", help="Print JSON on standard output.")]
-
+app.add_typer(queries, name="queries")
 
 WorkspacesOption = Annotated[
-    str | None, typer.Option("--workspaces", metavar="ID,ID,...", help="These workspaces alone; else all active ones.")
+    str | None,
+    typer.Option("--workspaces", metavar="ID,ID,...", help="These workspaces alone, by id or name; else all."),
 ]
 
 

@@ -79,7 +79,7 @@ def sql(
     """Run a query over some workspaces, or all, and print its rows."""
     known = deployment_of(deployment, storage)
     ids = known.chosen(workspaces)
-    with _platform(known) as platform:
+    with platform_of(known) as platform:
         print_query(platform, query, ids, limit=limit, as_json=as_json)
 
 
@@ -90,38 +90,50 @@ def report(deployment: str | None, storage: str | None, *, limit: int, as_json: 
 
 
 def print_query(platform: "Platform", query: str, ids: Sequence[str], *, limit: int, as_json: bool) -> None:
-    """Run a query over some workspaces on an open platform and print its rows.
+    """Run a query over some workspaces and print its rows: as a table, or one line of JSON for each."""
+    with answered(platform, ids, query) as frame:
+        if as_json:
+            for row in rows_of(frame):
+                print_json(row)
+        else:
+            print_rows(frame, limit=limit)
+
+
+@contextmanager
+def answered(platform: "Platform", workspace_ids: Sequence[str], query: str) -> "Iterator[DataFrame]":
+    """A query's answer over the views of some workspaces.
 
     Raises:
-        QueryError: the engine refuses it; the first line of what it says.
+        QueryError: the engine refuses the query, then or while its rows are read; the first line of what it says.
     """
     from pyspark.errors import PySparkException  # noqa: PLC0415 - as above
 
     from overwatch_assets.consumer.views import register  # noqa: PLC0415
 
-    register(platform, ids, query=query)
+    register(platform, workspace_ids, query=query)
     try:
-        frame = platform.spark.sql(query.strip().rstrip(";"))
-        if as_json:
-            for row in _rows(frame):
-                print_json(row)
-            return
-        names = frame.columns
-        shown = list(islice(_rows(frame.limit(limit + 1)), limit + 1))
+        yield platform.spark.sql(query.strip().rstrip(";"))
     except PySparkException as error:
         raise QueryError(f"The query failed: {first_line(error)}") from error
+
+
+def print_rows(frame: "DataFrame", *, limit: int) -> None:
+    """Print the first rows as a table, and whether there are more."""
+    shown = list(islice(rows_of(frame.limit(limit + 1)), limit + 1))
     more = f"more than {limit} rows: --limit or --json shows more" if len(shown) > limit else f"{len(shown)} rows"
-    print_table("", names, [list(row.values()) for row in shown[:limit]], below=more)
+    print_table("", frame.columns, [list(row.values()) for row in shown[:limit]], below=more)
 
 
-def _rows(frame: "DataFrame") -> Iterator[dict[str, Any]]:
+def rows_of(frame: "DataFrame") -> Iterator[dict[str, Any]]:
+    """Collect an answer."""
     import pyarrow as pa  # noqa: PLC0415 - as above
 
     yield from plain_rows(frame.toArrow().combine_chunks() if frame.columns else pa.table({}))
 
 
 @contextmanager
-def _platform(deployment: Deployment) -> "Iterator[Platform]":
+def platform_of(deployment: Deployment) -> "Iterator[Platform]":
+    """Open a deployment for questions."""
     from overwatch_assets.runner.platform import opened  # noqa: PLC0415 - as above
 
     # Sail merges sorted parts out of order with more: engines in docs/architecture.md.

@@ -1,11 +1,12 @@
 """What commands print: tables for people, JSON for programs, progress on standard error."""
 
 import base64
+import csv
 import datetime as dt
 import decimal
 import itertools
 import sys
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from types import TracebackType
 from typing import Any, Self
 
@@ -30,8 +31,24 @@ def print_json(value: object) -> None:
     sys.stdout.write(orjson.dumps(value, default=_as_json).decode() + "\n")
 
 
-def print_table(title: str, header: Sequence[str], rows: Iterable[Sequence[object]], *, below: str = "") -> None:
-    """Print values between two lines of text; numbers to the right, long values shortened."""
+def print_csv(header: Sequence[str], rows: Iterable[Mapping[str, Any]]) -> None:
+    """Print a header and rows as CSV: null is empty, what has parts is JSON, times are ISO 8601."""
+    writer = csv.writer(sys.stdout, lineterminator="\n")
+    writer.writerow(header)
+    for row in rows:
+        writer.writerow([_csv_cell(value) for value in row.values()])
+
+
+def _csv_cell(value: object) -> object:
+    if value is None or isinstance(value, str):
+        return value
+    return orjson.dumps(value, default=_as_json).decode().strip('"')
+
+
+def print_table(
+    title: str, header: Sequence[str], rows: Iterable[Sequence[object]], *, below: str = "", whole: bool = False
+) -> None:
+    """Print values between two lines of text; numbers to the right, long values shortened unless `whole`."""
     listed = [list(row) for row in rows]
     out, shown = console(), RichTable()
     for n, name in enumerate(header):
@@ -39,7 +56,7 @@ def print_table(title: str, header: Sequence[str], rows: Iterable[Sequence[objec
         numeric = bool(values) and all(isinstance(v, int | float) and not isinstance(v, bool) for v in values)
         shown.add_column(name, justify="right" if numeric else "left", overflow="fold")
     for row in listed:
-        shown.add_row(*(Text(shortened(v)) for v in row))
+        shown.add_row(*(Text(str(v) if whole else shortened(v)) for v in row))
     if title:
         out.print(Text(title, style="bold"))
     out.print(shown)

@@ -418,11 +418,12 @@ class Deployment(Settings):
         raise ConfigurationError(f"Workspace {workspace_id} is not in the deployment file, which has {known}.")
 
     def chosen(self, wanted: Iterable[str] = ()) -> tuple[str, ...]:
-        """Return the ids of the wanted active workspaces, in the order of the file; without any, of all.
+        """Return the ids of the active workspaces of some ids or names, in the file's order; without any, of all.
 
         Raises ConfigurationError if one of them is not an active workspace.
         """
-        asked = {self.workspace(workspace_id).workspace_id for workspace_id in wanted}
+        named = {row.workspace_name: row.workspace_id for row in self.active_workspaces}
+        asked = {self.workspace(named.get(each, each)).workspace_id for each in wanted}
         return tuple(row.workspace_id for row in self.active_workspaces if row.workspace_id in asked or not asked)
 
     def table_root(self, workspace_id: str) -> str:

@@ -128,7 +128,7 @@ def test_help_names_every_command_and_imports_no_engine() -> None:
         [sys.executable, "-c", program, "--help"], capture_output=True, text=True, check=True, cwd=REPOSITORY
     )
     shown, _, modules = done.stdout.rpartition("\n\n")
-    for command in ("demo", "ui", "load-event-logs", "tables", "sql", "report", "validate", "dictionary"):
+    for command in ("demo", "ui", "load-event-logs", "tables", "sql", "queries", "report", "validate", "dictionary"):
         assert f" {command} " in shown
     assert not {"pyspark", "dagster", "pysail", "pyarrow", "pydantic"}.intersection(modules.split())
 

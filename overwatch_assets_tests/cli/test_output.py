@@ -8,7 +8,7 @@ import orjson
 import pyarrow as pa
 import pytest
 
-from overwatch_assets.cli.output import Steps, plain_rows, print_json, print_table, shortened
+from overwatch_assets.cli.output import Steps, plain_rows, print_csv, print_json, print_table, shortened
 
 AT = dt.datetime(2024, 5, 1, 12, 30, 0, 7000, tzinfo=dt.UTC)
 
@@ -79,3 +79,9 @@ def test_steps_are_lines_where_there_is_no_terminal(capsys: pytest.CaptureFixtur
         steps("a table", 1, 2)
         steps.finished("a table: SUCCESS")
     assert capsys.readouterr().err == "a table: SUCCESS\n"
+
+
+def test_csv_has_empty_nulls_and_json_for_what_has_parts(capsys: pytest.CaptureFixture[str]) -> None:
+    row = {"a": None, "b": 'x,"y"', "c": 0.5, "d": dt.date(2024, 5, 1), "e": [1, 2], "f": True}
+    print_csv(list(row), [row])
+    assert capsys.readouterr().out == 'a,b,c,d,e,f\n,"x,""y""",0.5,2024-05-01,"[1,2]",true\n'

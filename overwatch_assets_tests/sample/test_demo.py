@@ -2,8 +2,6 @@
 
 import gzip
 import json
-import subprocess
-import sys
 from collections import defaultdict
 from pathlib import Path
 from typing import Any
@@ -16,6 +14,7 @@ from overwatch_assets.contract.registry import modules
 from overwatch_assets.sample.story import DAYS, story
 from overwatch_assets.sample.world import CLUSTER_LOGS
 from overwatch_assets_tests.consumer.documented import documented, twice
+from overwatch_assets_tests.sample.conftest import Demo, overwatch
 
 pytestmark = pytest.mark.engine
 
@@ -25,13 +24,6 @@ _FOR_ERRORS = {
     "cluster_events_errors_bronze",
 }  # rows in one workspace are enough
 _ON_AWS = {"instance_profiles_snapshot_bronze"}
-
-
-def overwatch(*arguments: str | Path) -> "subprocess.CompletedProcess[str]":
-    command = [sys.executable, "-m", "overwatch_assets", *map(str, arguments)]
-    done = subprocess.run(command, capture_output=True, text=True, timeout=600, check=False)
-    assert done.returncode == 0, done.stderr
-    return done
 
 
 def stored(home: Path) -> dict[str, dict[str, dict[str, Any]]]:
@@ -70,17 +62,16 @@ def records(folder: Path) -> list[dict[str, Any]]:
 
 @pytest.mark.timeout(900)
 def test_rows_of_both_workspaces_and_all_days_and_a_second_demo_changes_nothing(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    loaded_demo: Demo, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    home = tmp_path / "demo"
+    home, shown = loaded_demo.home, loaded_demo.shown
     monkeypatch.setenv("DAGSTER_HOME", str(home / "dagster"))
-    shown = overwatch("demo", "--home", home)
-    assert "overwatch ui" in shown.stdout
+    assert "overwatch ui" in shown
     first = stored(home)
     names = {w.name for w in story().workspaces}
     assert len(names) == 2
     for table in modules():
-        assert table.name in shown.stdout
+        assert table.name in shown
         rows = first[table.name]
         assert set(rows) == names
         filled = {w.name for w in story().workspaces if w.cloud == Cloud.AWS} if table.name in _ON_AWS else names
