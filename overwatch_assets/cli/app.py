@@ -206,11 +206,15 @@ def optimize(
 @app.command()
 def demo(
     home: Annotated[Path | None, typer.Option(metavar="DIR", help="Where; .overwatch/demo unless given.")] = None,
+    clouds: Annotated[
+        str | None,
+        typer.Option(metavar="CLOUDS", help="A workspace on each: of aws,azure,gcp; aws,azure unless given."),
+    ] = None,
 ) -> None:
-    """Load the sample of two workspaces and three days, without Databricks or Java."""
+    """Load the sample's workspaces, three days of them, without Databricks or Java."""
     from overwatch_assets.cli import demonstration  # noqa: PLC0415 - --help must be quick
 
-    demonstration.run(home)
+    demonstration.run(home, clouds)
 
 
 @app.command()

@@ -7,7 +7,6 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from overwatch_assets.config.fields import Cloud
 from overwatch_assets.sample.story import (
     ANALYST,
     DAY,
@@ -60,7 +59,7 @@ def _login(at: int, action: str, user: User, method: str, **how: Any) -> Account
 
 
 def _logins(workspace: SampleWorkspace) -> Iterator[AccountEvent]:
-    own = "aadTokenLogin" if workspace.cloud == Cloud.AZURE else "certLogin"
+    own, method = workspace.facts.own_login
     driver = {
         "containerId": "container-1",
         "instanceId": "i-0a1b2c3d4e5f60718",
@@ -77,7 +76,7 @@ def _logins(workspace: SampleWorkspace) -> Iterator[AccountEvent]:
     yield _login(_at(0, 11), "login", FINANCE, "PASSWORD", status=401, address=_STRANGER)
     yield _login(_at(0, 11, 1), "login", FINANCE, "PASSWORD", status=401, address=_STRANGER)
     yield _login(_at(0, 12), "mfaLogin", _CONTRACTOR, "MFA", address="203.0.113.40")
-    yield _login(_at(1, 8, 30), own, ETL, "TOKEN" if own == "aadTokenLogin" else "X509", agent=_SDK)
+    yield _login(_at(1, 8, 30), own, ETL, method, agent=_SDK)
     yield _login(_at(1, 9, 45), "accountLoginCodeAuthentication", _AUDITOR, "CODE", address="203.0.113.41")
     yield _login(_at(2, 12), "mfaLogin", _NEXT_CONTRACTOR, "MFA", address="203.0.113.42")
     yield _login(_at(2, 12, 30), "passwordVerifyAuthentication", PLATFORM, "PASSWORD")

@@ -12,7 +12,6 @@ from typing import Any
 
 import orjson
 
-from overwatch_assets.config.fields import Cloud
 from overwatch_assets.sample.accounts import account_events
 from overwatch_assets.sample.clusters import definition
 from overwatch_assets.sample.jobs import pool_definition, settings, work
@@ -63,8 +62,8 @@ def audit_lines(workspace: SampleWorkspace, until_ms: int) -> list[AuditLine]:
     """All that is logged up to a moment, in order of time.
 
     Lines come in batches of two hours, each delivered ten minutes after its end. Of those of the first day's afternoon,
-    every second one comes late, on the next morning, and one of them twice. On AWS the second day's first line comes
-    once broken and once whole.
+    every second one comes late, on the next morning, and one of them twice. The second day's first line comes once
+    broken and once whole.
     """
     told = sorted(_Log(workspace).lines(), key=lambda line: line.timestamp)
     told = [line for line in told if line.timestamp <= until_ms]
@@ -73,10 +72,8 @@ def audit_lines(workspace: SampleWorkspace, until_ms: int) -> list[AuditLine]:
     late = {id(line) for line in afternoon[::2]}
     lines = [replace(line, delivered_ms=late_at) if id(line) in late else line for line in told]
     lines += [replace(line, delivered_ms=late_at) for line in afternoon[1:2]]
-    if workspace.cloud == Cloud.AWS:
-        first = next((line for line in told if line.timestamp >= FIRST_MS + DAY), None)
-        lines += [replace(first, broken=True)] if first is not None else []
-    return lines
+    first = next((line for line in told if line.timestamp >= FIRST_MS + DAY), None)
+    return lines if first is None else [*lines, replace(first, broken=True)]
 
 
 class _Log:
@@ -177,7 +174,7 @@ class _Log:
             yield self._line(run.cancelled_ms, "jobs", "cancel", owner, {"run_id": str(run.parent_run_id)})
 
     def _logins(self) -> Iterator[AuditLine]:
-        browser = "aadBrowserLogin" if self._workspace.cloud == Cloud.AZURE else "samlLogin"
+        browser = self._workspace.facts.browser_login
         for day in range(3):
             for hour, user in ((7, ENGINEER), (7, ANALYST), (8, PLATFORM)):
                 at = FIRST_MS + day * DAY + hour * HOUR + self._random.randrange(40 * MINUTE)
@@ -312,7 +309,7 @@ class _Log:
             "auditLevel": "WORKSPACE_LEVEL",
             "timestamp": at,
             "orgId": self._workspace.workspace_id,
-            "shardName": f"shard-{self._workspace.region}",
+            "shardName": f"shard-{self._workspace.facts.region}",
             "accountId": "sample-account",
             "sourceIPAddress": self._addresses.get(email, "198.51.100.7"),
             "userAgent": agent,

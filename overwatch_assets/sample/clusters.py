@@ -3,11 +3,8 @@
 from collections.abc import Mapping
 from typing import Any
 
-from overwatch_assets.config.fields import Cloud
 from overwatch_assets.sample.story import Cluster, SampleWorkspace, Uptime
 
-_MEMORY_MB = {"i3.xlarge": 31_232, "i3.2xlarge": 62_464, "Standard_DS3_v2": 14_336, "Standard_DS4_v2": 28_672}
-_CORES = {"i3.xlarge": 4, "i3.2xlarge": 8, "Standard_DS3_v2": 4, "Standard_DS4_v2": 8}
 TERMINATIONS = {
     "INACTIVITY": ("SUCCESS", {"inactivity_duration_min": "60"}),
     "USER_REQUEST": ("SUCCESS", {}),
@@ -27,6 +24,7 @@ def bodies(workspace: SampleWorkspace, now_ms: int) -> dict[str, Mapping[str, An
 
 def definition(workspace: SampleWorkspace, cluster: Cluster) -> dict[str, Any]:
     """Give what a user says of a cluster when creating it; also in audit logs."""
+    facts = workspace.facts
     size: dict[str, Any] = {"num_workers": cluster.workers}
     if cluster.autoscale:
         low, high = cluster.autoscale
@@ -39,16 +37,15 @@ def definition(workspace: SampleWorkspace, cluster: Cluster) -> dict[str, Any]:
         "autotermination_minutes": cluster.autotermination_minutes,
         "custom_tags": dict(cluster.tags),
         "spark_conf": {"spark.sql.shuffle.partitions": "12"},
-        "enable_elastic_disk": workspace.cloud == Cloud.AZURE or cluster.source == "JOB",
+        "enable_elastic_disk": facts.elastic_disk or cluster.source == "JOB",
         "runtime_engine": "STANDARD",
         "data_security_mode": "NONE",
+        facts.attributes: dict(facts.of_cluster),
     }
     if cluster.delivers_logs:
-        said["cluster_log_conf"] = {"dbfs": {"destination": workspace.log_destination}}
-    if workspace.cloud == Cloud.AWS:
-        said["aws_attributes"] = {"zone_id": workspace.zone, "first_on_demand": 1, "availability": "ON_DEMAND"}
-    else:
-        said["azure_attributes"] = {"first_on_demand": 1, "availability": "ON_DEMAND_AZURE", "spot_bid_max_price": -1.0}
+        said["cluster_log_conf"] = {"dbfs": {"destination": facts.log_destination}}
+    if cluster.init_scripts:
+        said["init_scripts"] = [dict(facts.init_script)]
     return said
 
 
@@ -60,7 +57,8 @@ def _nodes(workspace: SampleWorkspace, cluster: Cluster) -> dict[str, str]:
 
 def _body(workspace: SampleWorkspace, cluster: Cluster, now_ms: int) -> dict[str, Any]:
     up = cluster.uptime(now_ms)
-    driver_type = workspace.driver_type(cluster)
+    worker = workspace.facts.worker
+    driver = workspace.driver(cluster)
     default_tags = {
         "Vendor": "Databricks",
         "Creator": cluster.creator.email,
@@ -72,8 +70,8 @@ def _body(workspace: SampleWorkspace, cluster: Cluster, now_ms: int) -> dict[str
         "creator_user_name": cluster.creator.email,
         "cluster_source": cluster.source,
         **definition(workspace, cluster),
-        "node_type_id": workspace.node_type,
-        "driver_node_type_id": driver_type,
+        "node_type_id": worker.name,
+        "driver_node_type_id": driver.name,
         "enable_local_disk_encryption": False,
         "disk_spec": {},
         "effective_spark_version": cluster.spark_version,
@@ -88,13 +86,13 @@ def _body(workspace: SampleWorkspace, cluster: Cluster, now_ms: int) -> dict[str
         body["spark_context_id"] = int(application.spark_context_id)
     if body["state"] == "RUNNING":
         body |= {
-            "cluster_cores": float(_CORES[driver_type] + cluster.workers * _CORES[workspace.node_type]),
-            "cluster_memory_mb": _MEMORY_MB[driver_type] + cluster.workers * _MEMORY_MB[workspace.node_type],
+            "cluster_cores": float(driver.cores + cluster.workers * worker.cores),
+            "cluster_memory_mb": driver.memory_mb + cluster.workers * worker.memory_mb,
             "jdbc_port": 10000,
         }
         if application is not None:
-            driver, *workers = (_node(cluster, host, up.running_ms) for host in application.hosts)
-            body |= {"driver": driver, "executors": workers}
+            of_driver, *workers = (_node(cluster, host, up.running_ms) for host in application.hosts)
+            body |= {"driver": of_driver, "executors": workers}
     if cluster.uptimes[0] is not up:
         body["last_restarted_time"] = up.running_ms
     return body

@@ -1,9 +1,9 @@
-"""The demo: the sample's two workspaces, loaded as Dagster assets at three times of the story's clock.
+"""The demo: workspaces of the sample, loaded as Dagster assets at three times of the story's clock.
 
 A demo's folder, `home`:
 
     deployment.yaml   the deployment file, and the price files that it names
-    sample.json       the story's clock, which the sample's API follows, and the port that it listens on
+    sample.json       the clouds of the workspaces, the story's clock, which the sample's API follows, and its port
     tokens/, world/   what a real deployment has elsewhere: tokens, audit logs and cluster logs
     system-tables/    Databricks' system tables, as Delta tables
     storage/          the tables
@@ -11,8 +11,8 @@ A demo's folder, `home`:
 
 The first load of a day ends where the story's clock stands; the load of the next day completes it. Running the demo
 again on a folder that has it loads the last days once more, which changes nothing, and also finishes one that was
-interrupted. A folder of another release of the tables is emptied first; Dagster's instance stays, since a web server
-may be running on it.
+interrupted. A folder of another release of the tables, or of other workspaces, is emptied first; Dagster's instance
+stays, since a web server may be running on it.
 """
 
 import datetime as dt
@@ -32,13 +32,14 @@ import urllib.request
 from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
 from importlib import resources
 from pathlib import Path
 
 import yaml
 
 from overwatch_assets import __version__
+from overwatch_assets.config.fields import Cloud
 from overwatch_assets.config.loading import VARIABLE
 from overwatch_assets.errors import ConfigurationError, OverwatchError
 from overwatch_assets.sample import warehouses, workplace
@@ -48,7 +49,7 @@ from overwatch_assets.sample.events import events
 from overwatch_assets.sample.jobs import jobs, pools
 from overwatch_assets.sample.queries import queries
 from overwatch_assets.sample.server import Fault, Known, SampleApi
-from overwatch_assets.sample.story import DAYS, LOOKS, PLATFORM, SampleWorkspace, story
+from overwatch_assets.sample.story import CLOUDS, DAYS, LOOKS, PLATFORM, SampleWorkspace, Story, story
 from overwatch_assets.sample.world import AUDIT_LOGS, CLUSTER_LOGS, write_until
 
 Progress = Callable[[str, int, int], None]
@@ -82,29 +83,35 @@ class DemoResult:
 
 @dataclass(frozen=True)
 class _State:
-    """`sample.json`: the story's clock, how many looks are loaded, the API's port, and what the tables were made by."""
+    """`sample.json`: the story's clock, how many looks are loaded, the API's port, and what the tables were made by.
+
+    Also the clouds of the workspaces.
+    """
 
     now: dt.datetime
     loaded: int
     port: int
     made_by: str
+    clouds: tuple[Cloud, ...]
 
     @classmethod
     def read(cls, home: Path) -> "_State":
         stored = json.loads((home / "sample.json").read_bytes())
-        return cls(dt.datetime.fromisoformat(stored["now"]), stored["loaded"], stored["port"], stored["made_by"])
+        now, clouds = dt.datetime.fromisoformat(stored["now"]), tuple(map(Cloud, stored.get("clouds", CLOUDS)))
+        return cls(now, stored["loaded"], stored["port"], stored["made_by"], clouds)
 
     def write(self, home: Path) -> None:
-        stored = {"now": self.now.isoformat(), "loaded": self.loaded, "port": self.port, "made_by": self.made_by}
+        stored = {**asdict(self), "now": self.now.isoformat()}
         _put(home / "sample.json", json.dumps(stored, indent=1) + "\n")
 
 
-def run(home: Path, *, progress: Progress) -> DemoResult:
+def run(home: Path, *, progress: Progress, clouds: tuple[Cloud, ...] | None = None) -> DemoResult:
     """Load the sample into `home`, which is made if there is none.
 
     Args:
         home: the demo's folder.
         progress: told what is done next, how many steps are done, and how many there are.
+        clouds: of which to load the workspaces; None: those that `home` has, or `CLOUDS`.
 
     Raises:
         ConfigurationError: `home` is no folder, or another demo is running in it.
@@ -112,7 +119,7 @@ def run(home: Path, *, progress: Progress) -> DemoResult:
     """
     home = home.absolute()
     with _alone(home):
-        _prepared(home)
+        _prepared(home, clouds)
         with serving(home):
             results = tuple(_looks(home, progress))
     return DemoResult(home / "deployment.yaml", home / "dagster", results)
@@ -156,14 +163,15 @@ def _looks(home: Path, progress: Progress) -> Iterator[Look]:
         DemoError: a load failed.
     """
     first = min(_State.read(home).loaded, len(LOOKS) - 1)
-    steps = _Steps(progress, looks=len(LOOKS) - first)
+    told = _told(home)
+    steps = _Steps(progress, loads=(len(LOOKS) - first) * len(told.workspaces))
     with _loaders(home) as loaders, ThreadPoolExecutor(len(loaders)) as pool:
         for number in range(first, len(LOOKS)):
             began = time.monotonic()
             now, days = LOOKS[number], DAYS[max(0, number - 1) : number + 1]
             steps.say(f"{days[-1]}: audit logs, cluster logs and clusters until {now:%H:%M} UTC")
-            write_until(story(), home / "world", now)
-            warehouses.write_system_tables(story(), home / _SYSTEM_TABLES, now)
+            write_until(told, home / "world", now)
+            warehouses.write_system_tables(told, home / _SYSTEM_TABLES, now)
             replace(_State.read(home), now=now).write(home)
             asked = {
                 "now": now.isoformat(),
@@ -180,11 +188,11 @@ def _looks(home: Path, progress: Progress) -> Iterator[Look]:
 class _Steps:
     """Counts loads for the caller's progress."""
 
-    def __init__(self, progress: Progress, *, looks: int) -> None:
+    def __init__(self, progress: Progress, *, loads: int) -> None:
         from overwatch_assets.contract.registry import modules  # noqa: PLC0415 - imports Spark's client
 
         self._progress, self._lock = progress, threading.Lock()
-        self._done, self._total = 0, looks * len(modules()) * len(story().workspaces)
+        self._done, self._total = 0, loads * len(modules())
 
     def say(self, what: str) -> None:
         """Tell what is being done."""
@@ -242,7 +250,7 @@ def _loaders(home: Path) -> Iterator[list[_Loader]]:
     }
     loaders = []
     try:
-        for workspace in story().workspaces:
+        for workspace in _told(home).workspaces:
             log = home / "dagster" / f"demo-{workspace.name}.log"
             command = [sys.executable, "-m", "overwatch_assets.sample.loader", str(home), workspace.workspace_id]
             with log.open("w") as errors:
@@ -282,31 +290,33 @@ def _alone(home: Path) -> Iterator[None]:
         yield
 
 
-def _prepared(home: Path) -> _State:
-    """Write what a demo needs besides its tables; begin anew if the tables are of another release or are gone."""
-    made_by = _made_by()
+def _prepared(home: Path, clouds: tuple[Cloud, ...] | None) -> None:
+    """Write what a demo needs besides its tables; begin anew if those are of another release or of others, or gone."""
     state = _state(home)
+    wanted = clouds or (state.clouds if state else CLOUDS)
+    told = story(clouds=wanted)
+    made_by = _made_by(told)
     if state is None or state.made_by != made_by or not (home / "storage").is_dir():
         for name in ("storage", "world", _SYSTEM_TABLES):
             _discard(home / name)
-        state = _State(LOOKS[0], 0, state.port if state else 0, made_by)
+        state = _State(LOOKS[0], 0, state.port if state else 0, made_by, wanted)
         state.write(home)
     for folder in ("storage", "dagster", "tokens"):
         (home / folder).mkdir(exist_ok=True)
-    for workspace in story().workspaces:
+    for workspace in told.workspaces:
         token = _token_file(home, workspace)
         if not token.exists():
             token.touch(mode=0o600)
             token.write_text(f"dapi{secrets.token_hex(16)}\n")
     set_up_instance(home / "dagster")
     mounts = [
-        f"/mnt/cluster-logs,{home / 'world' / w.name / CLUSTER_LOGS},{w.workspace_id}\n" for w in story().workspaces
+        f"{w.facts.log_destination},{home / 'world' / w.name / CLUSTER_LOGS},{w.workspace_id}\n"
+        for w in told.workspaces
     ]
     _put(home / "mounts.csv", "mountPoint,source,workspace_id\n" + "".join(mounts))
-    for w in story().workspaces:
+    for w in told.workspaces:
         _put(home / f"prices-{w.name}.csv", (resources.files(__package__) / f"prices-{w.name}.csv").read_text("utf-8"))
     _write_deployment(home, state.port)
-    return state
 
 
 def _state(home: Path) -> _State | None:
@@ -316,16 +326,22 @@ def _state(home: Path) -> _State | None:
         return None
 
 
+def _told(home: Path) -> Story:
+    """The story of the demo in a folder."""
+    return story(clouds=_State.read(home).clouds)
+
+
 def _is_demo(home: Path) -> bool:
     return _state(home) is not None and (home / "deployment.yaml").is_file()
 
 
-def _made_by() -> str:
+def _made_by(told: Story) -> str:
     """What tables depend on: the release, the contracts and the story."""
     from overwatch_assets.contract.registry import tables  # noqa: PLC0415 - imports Spark's client
 
-    told = [__version__, story().seed, *((t.name, t.version, t.schema.jsonValue()) for t in tables().values())]
-    return hashlib.sha256(json.dumps(told, sort_keys=True).encode()).hexdigest()[:16]
+    of = [__version__, told.seed, *(w.name for w in told.workspaces)]
+    of += [(t.name, t.version, t.schema.jsonValue()) for t in tables().values()]
+    return hashlib.sha256(json.dumps(of, sort_keys=True).encode()).hexdigest()[:16]
 
 
 def _discard(folder: Path) -> None:
@@ -363,21 +379,22 @@ def _write_deployment(home: Path, port: int) -> None:
             "api_url": f"http://127.0.0.1:{port}",
             "token": f"file:{_token_file(home, w)}",
             "auditlogprefix_source_path": str(home / "world" / w.name / AUDIT_LOGS),
+            "audit_log_format": w.facts.audit_log_format,
             "mount_mapping_path": str(home / "mounts.csv"),
             "prices": str(home / f"prices-{w.name}.csv"),
             "job_runs_snapshot": True,
             "warehouse_events_source": str(home / _SYSTEM_TABLES / w.name / warehouses.WAREHOUSE_EVENTS),
         }
-        for w in story().workspaces
+        for w in _told(home).workspaces
     ]
-    head = "# The sample's two workspaces, written by `overwatch demo`; its API answers while `overwatch ui` runs.\n"
+    head = "# The sample's workspaces, written by `overwatch demo`; its API answers while `overwatch ui` runs.\n"
     _put(home / "deployment.yaml", head + yaml.safe_dump({"workspaces": rows}, sort_keys=False))
 
 
 @contextmanager
 def _api(home: Path) -> Iterator[None]:
     """Serve on the port of `sample.json`; on another one if a stranger has it."""
-    tokens = {_token_file(home, w).read_text().strip(): w for w in story().workspaces}
+    tokens = {_token_file(home, w).read_text().strip(): w for w in _told(home).workspaces}
     state = _State.read(home)
     api = _listening(home, tokens, state.port)
     if api is None and _answers(state.port, next(iter(tokens))):
@@ -385,7 +402,7 @@ def _api(home: Path) -> Iterator[None]:
         return
     with api or SampleApi(_workspaces(home, tokens), _faults(tokens)) as served:
         if served.port != state.port:
-            _State(state.now, state.loaded, served.port, state.made_by).write(home)
+            replace(state, port=served.port).write(home)
             _write_deployment(home, served.port)
         yield
 

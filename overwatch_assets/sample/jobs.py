@@ -2,7 +2,6 @@
 
 from typing import Any
 
-from overwatch_assets.config.fields import Cloud
 from overwatch_assets.sample.clusters import definition
 from overwatch_assets.sample.story import Cluster, Job, Pool, SampleWorkspace
 
@@ -90,7 +89,7 @@ def pools(workspace: SampleWorkspace, now_ms: int) -> list[dict[str, Any]]:
 
 def pool_definition(workspace: SampleWorkspace, pool: Pool, now_ms: int) -> dict[str, Any]:
     """Give what a user says of a pool; also in audit logs."""
-    said: dict[str, Any] = {
+    return {
         "instance_pool_name": pool.name,
         "node_type_id": workspace.node_type,
         "min_idle_instances": pool.min_idle,
@@ -98,10 +97,8 @@ def pool_definition(workspace: SampleWorkspace, pool: Pool, now_ms: int) -> dict
         "idle_instance_autotermination_minutes": 30,
         "preloaded_spark_versions": [workspace.clusters[0].spark_version],
         "custom_tags": {"team": "platform"},
+        workspace.facts.attributes: dict(workspace.facts.of_pool),
     }
-    if workspace.cloud == Cloud.AWS:
-        return said | {"aws_attributes": {"zone_id": workspace.zone, "availability": "ON_DEMAND"}}
-    return said | {"azure_attributes": {"availability": "ON_DEMAND_AZURE", "spot_bid_max_price": -1.0}}
 
 
 def _stats(workspace: SampleWorkspace, pool: Pool, now_ms: int) -> dict[str, int]:

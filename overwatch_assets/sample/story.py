@@ -1,4 +1,4 @@
-"""The sample's story: two workspaces, three days, who ran what on which cluster, all from one seed.
+"""The sample's story: a workspace on each of some clouds, three days, who ran what on which cluster, from one seed.
 
 What the other modules tell (audit lines, API bodies, event logs, files) is derived from here, so ids and times agree.
 Times are epoch milliseconds, UTC.
@@ -18,6 +18,7 @@ import orjson
 
 from overwatch_assets.config.fields import Cloud
 from overwatch_assets.errors import SourceError
+from overwatch_assets.sample.clouds import FACTS, CloudFacts, Node
 from overwatch_assets.sample.logs import RECORDED, own_time, recorded, retime
 
 FIRST_DAY = dt.date(2024, 5, 1)
@@ -136,7 +137,7 @@ class Cluster:
     """A cluster and its uptimes in the story, in order.
 
     `created_ms` before the story's first day: its creation is in no audit log. `forbidden`: `clusters/get` answers 403.
-    `pool_id`: its nodes come from this pool.
+    `pool_id`: its nodes come from this pool. `init_scripts`: it runs the cloud's script when it starts.
     """
 
     cluster_id: str
@@ -155,6 +156,7 @@ class Cluster:
     delivers_logs: bool = True
     forbidden: bool = False
     pool_id: str | None = None
+    init_scripts: bool = False
 
     def uptime(self, now_ms: int) -> Uptime | None:
         """Find the uptime that is going on, or the last one; None before the first."""
@@ -249,24 +251,34 @@ class SampleWorkspace:
     workspace_id: str
     cloud: Cloud
     url: str
-    region: str
-    zone: str
-    node_type: str
-    driver_node_type: str
-    log_destination: str
     clusters: tuple[Cluster, ...]
     jobs: tuple[Job, ...]
     runs: tuple[Run, ...]
     commands: tuple[Command, ...]
     pools: tuple[Pool, ...]
 
+    @property
+    def facts(self) -> CloudFacts:
+        """What it has of its cloud."""
+        return FACTS[self.cloud]
+
+    @property
+    def node_type(self) -> str:
+        """The type of workers."""
+        return self.facts.worker.name
+
+    @property
+    def driver_node_type(self) -> str:
+        """The type of drivers."""
+        return self.facts.driver.name
+
     def cluster(self, cluster_id: str) -> Cluster:
         """Find a cluster."""
         return next(c for c in self.clusters if c.cluster_id == cluster_id)
 
-    def driver_type(self, cluster: Cluster) -> str:
-        """Give the node type of a cluster's driver; a pool has one type for all nodes."""
-        return self.node_type if cluster.pool_id else self.driver_node_type
+    def driver(self, cluster: Cluster) -> Node:
+        """Give the node of a cluster's driver; a pool has one type for all nodes."""
+        return self.facts.worker if cluster.pool_id else self.facts.driver
 
 
 @dataclass(frozen=True)
@@ -277,16 +289,32 @@ class Story:
     workspaces: tuple[SampleWorkspace, ...]
 
 
+@dataclass(frozen=True)
+class _Place:
+    """A workspace before its story: its recorded logs, the Databricks runtime, and the day on which a job fails."""
+
+    name: str
+    spark: str
+    spark_version: str
+    fails_on: int = 0
+
+
+_PLACES = {
+    Cloud.AWS: _Place("retail-prod", "spark35", "15.1.x-scala2.12", fails_on=1),
+    Cloud.AZURE: _Place("retail-lab", "spark42", "17.3.x-scala2.13"),
+    Cloud.GCP: _Place("retail-apps", "spark35", "15.4.x-scala2.12"),
+}
+CLOUDS = (Cloud.AWS, Cloud.AZURE)
+"""The clouds of the demo's workspaces unless others are asked for."""
+
+
 @functools.cache
-def story(seed: int = SEED) -> Story:
-    """Tell the story: the same seed gives the same ids, times and bytes."""
-    return Story(
-        seed,
-        (
-            _Plot(seed, "retail-prod", Cloud.AWS, "spark35", "15.1.x-scala2.12").workspace(),
-            _Plot(seed, "retail-lab", Cloud.AZURE, "spark42", "17.3.x-scala2.13").workspace(),
-        ),
-    )
+def story(seed: int = SEED, clouds: tuple[Cloud, ...] = CLOUDS) -> Story:
+    """Tell the story of a workspace on each of some clouds.
+
+    The same seed gives the same ids, times and bytes; a workspace's do not depend on the others.
+    """
+    return Story(seed, tuple(_Plot(seed, cloud).workspace() for cloud in clouds))
 
 
 @dataclass(frozen=True)
@@ -344,18 +372,13 @@ def _time_of(line: bytes) -> int | None:
 class _Plot:
     """Makes one workspace; draws ids and minutes from its own stream of random numbers."""
 
-    def __init__(self, seed: int, name: str, cloud: Cloud, spark: str, spark_version: str) -> None:
+    def __init__(self, seed: int, cloud: Cloud) -> None:
+        self._cloud, self._facts, self._place = cloud, FACTS[cloud], _PLACES[cloud]
+        name = self._place.name
         self._random = random.Random(f"{seed} {name}")  # noqa: S311 - a story, not a secret
         self._others = random.Random(f"{seed} {name} pools and people's runs")  # noqa: S311 - as above
-        self._name, self._cloud, self._spark, self._spark_version = name, cloud, spark, spark_version
-        aws = cloud == Cloud.AWS
         self._workspace_id = str(self._number(16))
-        self._region, self._zone = ("us-east-1", "us-east-1a") if aws else ("eastus", "eastus-1")
-        self._node_type, self._driver_type = (
-            ("i3.xlarge", "i3.2xlarge") if aws else ("Standard_DS3_v2", "Standard_DS4_v2")
-        )
-        host = f"{name}.cloud.databricks.com" if aws else f"adb-{self._workspace_id}.7.azuredatabricks.net"
-        self._url = f"https://{host}"
+        self._url = f"https://{self._facts.host.format(name=name, workspace_id=self._workspace_id)}"
         self._subnet = f"10.{self._random.randint(1, 250)}.{self._random.randint(0, 250)}"
         self._clusters: list[Cluster] = []
         self._runs: list[Run] = []
@@ -406,20 +429,15 @@ class _Plot:
         for day in (0, 1):
             midnight = FIRST_MS + (day + 1) * DAY
             self._job_cluster(self._stream, "stream", "stream", self._open_at("stream", 4, midnight, 200), stretch=200)
-        fails_on = 1 if self._cloud == Cloud.AWS else 0
-        self._job_cluster(self._risk, "score", "failures", self._at(fails_on, 14), stretch=30, succeeded=False)
+        fails_at = self._at(self._place.fails_on, 14)
+        self._job_cluster(self._risk, "score", "failures", fails_at, stretch=30, succeeded=False)
         self._peoples_runs()
         self._month_end()
         return SampleWorkspace(
-            name=self._name,
+            name=self._place.name,
             workspace_id=self._workspace_id,
             cloud=self._cloud,
             url=self._url,
-            region=self._region,
-            zone=self._zone,
-            node_type=self._node_type,
-            driver_node_type=self._driver_type,
-            log_destination="dbfs:/mnt/cluster-logs",
             clusters=tuple(self._clusters),
             jobs=(self._etl, self._report, self._stream, self._risk, self._export),
             runs=tuple(sorted(self._runs, key=lambda run: run.started_ms)),
@@ -470,7 +488,8 @@ class _Plot:
             )
             self._notebook_runs(recording, app, parent, tasks)
             self._notebook_commands(recording, app, notebooks)
-        self._clusters.append(replace(cluster, uptimes=tuple(uptimes), edited_ms=self._at(1, 9)))
+        edited = self._at(1, 9)
+        self._clusters.append(replace(cluster, uptimes=tuple(uptimes), edited_ms=edited, init_scripts=True))
 
     def _notebook_runs(self, recording: _Recording, app: Application, parent: int, tasks: Iterable[int]) -> None:
         for old, run_id, key in zip(_RECORDED_RUNS, tasks, ("report", "publish"), strict=True):
@@ -588,9 +607,7 @@ class _Plot:
         created = self._at(0, 15)
         cluster = self._cluster("ml-sandbox", ENGINEER, created, {"team": "science"}, autotermination_minutes=120)
         recording = self._recording("interrupted")
-        app = replace(
-            self._application(recording, created + 4 * MINUTE, 60, cluster), bad_line=self._cloud == Cloud.AWS
-        )
+        app = replace(self._application(recording, created + 4 * MINUTE, 60, cluster), bad_line=True)
         up = Uptime(
             requested_ms=created,
             running_ms=created + 5 * MINUTE,
@@ -683,7 +700,7 @@ class _Plot:
             name=name,
             source=source,
             creator=creator,
-            spark_version=self._spark_version,
+            spark_version=self._place.spark_version,
             workers=2,
             autoscale=autoscale,
             autotermination_minutes=autotermination_minutes,
@@ -707,7 +724,6 @@ class _Plot:
 
     def _usage(self, cluster: Cluster) -> dict[str, str]:
         """Give the properties that Databricks gives to the Spark jobs of a cluster."""
-        aws = self._cloud == Cloud.AWS
         low, high = cluster.autoscale or (cluster.workers, cluster.workers)
         tags = {
             "Vendor": "Databricks",
@@ -721,10 +737,10 @@ class _Plot:
             "spark.databricks.api.url": self._url,
             "spark.databricks.cloudProvider": str(self._cloud),
             "spark.databricks.clusterSource": cluster.source,
-            "spark.databricks.workerNodeTypeId": self._node_type,
+            "spark.databricks.workerNodeTypeId": self._facts.worker.name,
             f"{_USAGE}autoTerminationMinutes": str(cluster.autotermination_minutes),
             f"{_USAGE}clusterAllTags": json.dumps(all_tags, separators=(",", ":")),
-            f"{_USAGE}clusterAvailability": "ON_DEMAND" if aws else "ON_DEMAND_AZURE",
+            f"{_USAGE}clusterAvailability": self._facts.availability,
             f"{_USAGE}clusterMaxWorkers": str(high),
             f"{_USAGE}clusterMinWorkers": str(low),
             f"{_USAGE}clusterName": cluster.name,
@@ -732,9 +748,9 @@ class _Plot:
             f"{_USAGE}clusterScalingType": "autoscaling" if cluster.autoscale else "fixed_size",
             f"{_USAGE}clusterTargetWorkers": str(cluster.workers),
             f"{_USAGE}clusterWorkers": str(cluster.workers),
-            f"{_USAGE}containerZoneId": self._zone,
-            f"{_USAGE}dataPlaneRegion": self._region,
-            f"{_USAGE}driverNodeType": self._node_type if cluster.pool_id else self._driver_type,
+            f"{_USAGE}containerZoneId": self._facts.zone,
+            f"{_USAGE}dataPlaneRegion": self._facts.region,
+            f"{_USAGE}driverNodeType": (self._facts.worker if cluster.pool_id else self._facts.driver).name,
             f"{_USAGE}sparkVersion": cluster.spark_version,
             **({f"{_USAGE}clusterInstancePoolId": cluster.pool_id} if cluster.pool_id else {}),
         }
@@ -747,9 +763,11 @@ class _Plot:
         return moment - round(half * stretch)
 
     def _recording(self, kind: str) -> _Recording:
-        name = next((name for name in _manifest() if name.startswith(f"{kind}-{self._spark}.")), None)
+        name = next((name for name in _manifest() if name.startswith(f"{kind}-{self._place.spark}.")), None)
         if name is None:
-            raise SourceError(f"There is no recorded log {kind}-{self._spark} in {RECORDED}; run `make record-sample`.")
+            raise SourceError(
+                f"There is no recorded log {kind}-{self._place.spark} in {RECORDED}; run `make record-sample`."
+            )
         return _recording(name)
 
     def _at(self, day: int, hour: int) -> int:

@@ -7,7 +7,7 @@ import json
 from collections.abc import Sequence
 from typing import Any
 
-from overwatch_assets.config.fields import Cloud
+from overwatch_assets.sample.clouds import INSTANCE_PROFILE
 from overwatch_assets.sample.jobs import new_cluster, work
 from overwatch_assets.sample.story import DAY, ENGINEER, FIRST_MS, HOUR, PLATFORM, Run, SampleWorkspace
 
@@ -66,11 +66,11 @@ def libraries(workspace: SampleWorkspace, now_ms: int) -> list[dict[str, Any]]:
 
 def instance_profiles(workspace: SampleWorkspace) -> list[dict[str, Any]]:
     """Give the instance profiles, which AWS has."""
-    if workspace.cloud != Cloud.AWS:
+    if not workspace.facts.instance_profiles:
         return []
-    account = "arn:aws:iam::111122223333"
+    account = INSTANCE_PROFILE.partition(":instance-profile/")[0]
     return [
-        {"instance_profile_arn": f"{account}:instance-profile/etl", "is_meta_instance_profile": False},
+        {"instance_profile_arn": INSTANCE_PROFILE, "is_meta_instance_profile": False},
         {
             "instance_profile_arn": f"{account}:instance-profile/people",
             "iam_role_arn": f"{account}:role/people-of-databricks",

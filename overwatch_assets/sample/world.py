@@ -1,6 +1,7 @@
 """The story's files as they are at a moment: audit logs and Spark event logs, which grow, roll and appear with time.
 
-`<folder>/<workspace name>/audit-logs/date=YYYY-MM-DD/auditlogs_<HH-MM of delivery>.json.gz`
+`<folder>/<workspace name>/audit-logs/[workspaceId=<id>/]date=YYYY-MM-DD/auditlogs_<time of delivery>.json.gz`, on Azure
+`.../audit-logs/<partition of the hub>/YYYY/MM/DD/HH/MM/SS.avro`
 `<folder>/<workspace name>/cluster-logs/<cluster>/eventlog/<cluster>_<driver ip>/<Spark context>/eventlog` and, for each
 hour that is over, `eventlog-YYYY-MM-DD--HH-MM.gz` beside it, as Databricks rolls them.
 """
@@ -9,11 +10,12 @@ import datetime as dt
 import gzip
 import itertools
 import os
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from overwatch_assets.sample.audit import audit_lines
+from overwatch_assets.sample.audit import AuditLine, audit_lines
+from overwatch_assets.sample.capture import capture_files
 from overwatch_assets.sample.story import HOUR, Application, SampleWorkspace, Story
 
 AUDIT_LOGS, CLUSTER_LOGS = "audit-logs", "cluster-logs"
@@ -48,13 +50,28 @@ def write_until(story: Story, folder: Path, now: dt.datetime) -> None:
 
 
 def _audit_files(workspace: SampleWorkspace, now_ms: int) -> Iterator[_File]:
+    delivered = [line for line in audit_lines(workspace, now_ms) if line.delivered_ms <= now_ms]
+    return _DELIVERED[workspace.facts.audit_log_format](workspace, delivered)
+
+
+def _json(workspace: SampleWorkspace, delivered: Iterable[AuditLine]) -> Iterator[_File]:
+    folder = f"{AUDIT_LOGS}/{workspace.facts.audit_folder.format(workspace_id=workspace.workspace_id)}"
     by_file: dict[tuple[str, int], list[bytes]] = {}
-    for line in audit_lines(workspace, now_ms):
-        if line.delivered_ms <= now_ms:
-            by_file.setdefault((f"{_utc(line.timestamp):%Y-%m-%d}", line.delivered_ms), []).append(line.line)
+    for line in delivered:
+        by_file.setdefault((f"{_utc(line.timestamp):%Y-%m-%d}", line.delivered_ms), []).append(line.line)
     for (day, delivered_ms), lines in by_file.items():
         name = f"auditlogs_{_utc(delivered_ms):%Y-%m-%d--%H-%M}.json.gz"
-        yield _File(f"{AUDIT_LOGS}/date={day}/{name}", delivered_ms, _zipped(lines))
+        yield _File(f"{folder}date={day}/{name}", delivered_ms, _zipped(lines))
+
+
+def _capture(_: SampleWorkspace, delivered: Iterable[AuditLine]) -> Iterator[_File]:
+    for file in capture_files(delivered):
+        path = f"{AUDIT_LOGS}/{file.partition}/{_utc(file.enqueued_ms):%Y/%m/%d/%H/%M/%S}.avro"
+        yield _File(path, file.enqueued_ms, file.content)
+
+
+# By the deployment file's `audit_log_format`.
+_DELIVERED = {"json": _json, "capture": _capture}
 
 
 def _log_files(workspace: SampleWorkspace, now_ms: int) -> Iterator[_File]:

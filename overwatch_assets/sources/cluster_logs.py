@@ -12,6 +12,7 @@ from concurrent.futures import ThreadPoolExecutor
 from pyspark.sql import DataFrame, functions as F
 
 from overwatch_assets.config.deployment import Workspace
+from overwatch_assets.config.fields import Cloud
 from overwatch_assets.errors import SourceError
 from overwatch_assets.rules.audit_records import cluster_id_of
 from overwatch_assets.rules.json_values import parsed
@@ -23,6 +24,7 @@ from overwatch_assets.storage.tables import is_any
 logger = logging.getLogger(__name__)
 
 _KINDS = ("dbfs", "s3", "volumes", "abfss")  # of destinations; the first that a cluster has counts, then any other
+_ROOT = ""  # the mount point of all that is mounted nowhere else
 _MOUNT_COLUMNS = ("mountPoint", "source", "workspace_id")
 _REQUESTS = 8  # at a time
 
@@ -89,12 +91,15 @@ def unmounted(path: str, mounts: Mapping[str, str]) -> str:
 def mounts_of(workspace: Workspace) -> dict[str, str]:
     """Mount points of a workspace and the storage behind them, from the CSV that its deployment file names.
 
+    On GCP what is not mounted lies in the workspace's default bucket.
+
     Raises:
         SourceError: the CSV cannot be read, or lacks a column.
     """
-    path = workspace.mount_mapping_path
+    org, path = workspace.workspace_id, workspace.mount_mapping_path
+    root = {_ROOT: f"gs://databricks-{org}/{org}"} if workspace.cloud == Cloud.GCP else {}
     if path is None:
-        return {}
+        return root
     try:
         fs, key = filesystem(path)
         with fs.open(key, "r", encoding="utf-8-sig", newline="") as file:
@@ -104,12 +109,12 @@ def mounts_of(workspace: Workspace) -> dict[str, str]:
         raise SourceError(f"The mounts at {path} can't be read: {reason}; check mount_mapping_path.") from error
     if rows and not set(_MOUNT_COLUMNS) <= rows[0].keys():
         raise SourceError(f"{path} must have the columns {', '.join(_MOUNT_COLUMNS)}: check mount_mapping_path.")
-    own = [r for r in rows if (r["workspace_id"] or "").strip() == workspace.workspace_id]
+    own = [r for r in rows if (r["workspace_id"] or "").strip() == org]
     mounts = {
         (r["mountPoint"] or "").strip().removeprefix("dbfs:").rstrip("/"): (r["source"] or "").strip().rstrip("/")
         for r in own
     }
-    return {point: source for point, source in mounts.items() if point and source}
+    return root | {point: source for point, source in mounts.items() if point and source}
 
 
 def _named_by_audit(load: Load) -> set[str]:

@@ -11,7 +11,7 @@ from overwatch_assets.rules.days import DAY_MS
 from overwatch_assets.runner.context import Load
 from overwatch_assets.runner.insert import Reading, Reject
 from overwatch_assets.runner.window import to_ms
-from overwatch_assets.sources.system_tables import source_table
+from overwatch_assets.sources.system_tables import source_table, told
 from overwatch_assets.sources.workspace import parts, rejected, rows_schema
 
 _SCOPE = "warehouseEvents"
@@ -34,11 +34,12 @@ def read_warehouse_events(load: Load) -> Reading:
     source = load.workspace.warehouse_events_table
     if source is None:
         return Reading(empty="source not configured: warehouse_events_source is no table of events of SQL warehouses")
-    table = source_table(load, source, "warehouse_events_source", _COLUMNS)
-    at = F.col("event_time").cast("timestamp")
+    table = source_table(load, source, "warehouse_events_source", _COLUMNS, times=("event_time",))
+    at = F.col("event_time")
     start, end = (F.timestamp_millis(F.lit(ms)) for ms in (load.window.from_ms - DAY_MS, load.window.until_ms))
     own = F.col("workspace_id").cast("string") == load.workspace.workspace_id
-    found = load.store.arrow(table.where(own & (at.isNull() | ((at >= start) & (at < end)))))
+    with told(source, "warehouse_events_source"):
+        found = load.store.arrow(table.where(own & (at.isNull() | ((at >= start) & (at < end)))))
     rows: list[tuple[object, ...]] = []
     rejects: list[Reject] = []
     for event in found.to_pylist():

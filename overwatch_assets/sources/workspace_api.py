@@ -50,6 +50,7 @@ _GONE = (400, 404)
 _QUERIES_PAGE_SIZE = 500  # below 1000, and asking for metrics of many is slow
 _QUERIES_PAGES = 20  # of one time at most, else less is asked for at once
 _ABOUT_PAGES = {"next_page_token", "prev_page_token", "has_more", "has_next_page", "total_count"}  # of an empty list
+_NO_TOKEN = "a page token that is no text"  # noqa: S105 a message
 _DOWN_AFTER = 4  # so many clusters in a row without an answer: the workspace is down, not these clusters
 
 
@@ -328,6 +329,8 @@ class WorkspaceApi:
             yield from found
             read += len(found)
             following = page.get("next_page_token")
+            if following and not isinstance(following, str):
+                raise SourceError(f"{self._name} answered {path} with {_NO_TOKEN}: load it again later.")
             if not following or page.get("has_more") is False:
                 total = page.get("total_count")
                 if isinstance(total, int) and total > read:
@@ -485,7 +488,8 @@ class WorkspaceApi:
             try:
                 page = self._read(_Request("GET", _QUERIES, query=asked), deadline, stop, less_helps=can_halve)
             except _Refusal as refusal:
-                if can_halve and refusal.took_too_long:
+                # A token that the workspace takes no more has expired: fewer pages are read sooner.
+                if can_halve and (refusal.took_too_long or (tokens and refusal.http_code == 400)):
                     return None
                 raise
             queries = page.get("res", [] if page.keys() <= _ABOUT_PAGES else None)
@@ -493,6 +497,8 @@ class WorkspaceApi:
                 raise _Refusal("an answer without 'res'", http_code=200)
             found += [q for q in queries if _is_asked_for(q, times)]
             token = page.get("next_page_token")
+            if token and not isinstance(token, str):
+                raise _Refusal(_NO_TOKEN, http_code=200, remedy="load it again later")
             if not token or page.get("has_next_page") is False:
                 if page.get("has_next_page"):
                     raise _Refusal("an answer without the token of its next page", http_code=200)
@@ -549,7 +555,9 @@ class WorkspaceApi:
         except (OSError, ValueError, TypeError) as error:
             refusal = self._refusal(exchange, error, sdk_would_retry=False)
         else:
-            if isinstance(body, dict) and exchange.response is not None and exchange.response.content:
+            # The SDK makes an empty object of null, 0 and an empty list.
+            said = exchange.response.content.lstrip(b"\xef\xbb\xbf \t\r\n") if exchange.response is not None else b""
+            if isinstance(body, dict) and said.startswith(b"{"):
                 return body
             refusal = _Refusal("an answer that is no JSON object", http_code=200, whole_workspace=True)
         if refusal.http_code == 429:

@@ -2,6 +2,7 @@
 
 import json
 import logging
+from collections.abc import Mapping
 
 from pyspark.sql import functions as F
 
@@ -9,10 +10,10 @@ from overwatch_assets.errors import SourceError
 from overwatch_assets.rules.days import day_of
 from overwatch_assets.rules.json_secrets import cut_from_text
 from overwatch_assets.runner.context import Load
-from overwatch_assets.runner.insert import Reading
+from overwatch_assets.runner.insert import Reading, Reject
 from overwatch_assets.runner.window import to_ms
 from overwatch_assets.sources.registry import Reader
-from overwatch_assets.sources.workspace import ApiFactory, api_reader, clusters_of_audit, parts, rows_schema
+from overwatch_assets.sources.workspace import ApiFactory, api_reader, clusters_of_audit, parts, rejected, rows_schema
 from overwatch_assets.sources.workspace_api import ApiFailure, WorkspaceApi
 
 logger = logging.getLogger(__name__)
@@ -38,17 +39,21 @@ def reader(api_factory: ApiFactory | None) -> Reader:
 def _read(load: Load, api: WorkspaceApi) -> Reading:
     named = clusters_of_audit(load) | _failed_before(load)
     notes: dict[str, int] = {}
+    rejects: list[Reject] = []
     try:
         for body in api.list_clusters():
-            if body.get("cluster_id"):
-                named.add(str(body["cluster_id"]))
+            cluster_id = body.get("cluster_id") if isinstance(body, Mapping) else None
+            if isinstance(cluster_id, str) and cluster_id:
+                named.add(cluster_id)
+            else:
+                rejects.append(rejected("clusters/list", None, "no cluster_id", body))
     except SourceError as error:
         if not named:
             raise
         logger.warning("%s: %s", load.table.name, error)
         notes["clusters/list failed"] = 1
     if not named:
-        return Reading(empty="no clusters: neither the audit logs nor clusters/list name any")
+        return Reading(rejects=rejects, empty="no clusters: neither the audit logs nor clusters/list name any")
     now_ms = to_ms(load.now)
     rows: list[tuple[object, ...]] = []
     errors: list[tuple[object, ...]] = []
@@ -62,6 +67,7 @@ def _read(load: Load, api: WorkspaceApi) -> Reading:
     frames = [load.store.frame(part, _ROW) for part in parts(rows)]
     return Reading(
         frames=frames,
+        rejects=rejects,
         side_rows={_ERRORS: errors},
         notes=notes,
         empty="" if frames else f"none of {len(ids)} clusters was described",

@@ -2,10 +2,10 @@
 
 import datetime as dt
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from typing import Any
 
-from pyspark.sql import DataFrame, functions as F, types as T
+from pyspark.sql import functions as F, types as T
 
 from overwatch_assets.rules.days import DAY_MS, day_of
 from overwatch_assets.rules.json_values import shaper
@@ -14,11 +14,12 @@ from overwatch_assets.runner.context import Load
 from overwatch_assets.runner.insert import Reading, Reject
 from overwatch_assets.runner.window import to_ms
 from overwatch_assets.sources.registry import Reader
-from overwatch_assets.sources.system_tables import source_table
+from overwatch_assets.sources.system_tables import source_table, told
 from overwatch_assets.sources.workspace import ApiFactory, api_reader, parts, rejected, rows_schema
 from overwatch_assets.sources.workspace_api import Times, WorkspaceApi
 
 _COLUMNS = ("workspace_id", "statement_id", "start_time", "update_time")
+_FIELD = "sql_query_history_path"
 _HOUR_MS = 3_600_000
 _KEPT_DAYS = 30  # so long the API knows a query
 _FRAME_ROWS = 5_000  # queries of some KB
@@ -104,23 +105,26 @@ def _why_no_query(query: Any, latest_ms: int) -> str | None:
 
 
 def _of_table(load: Load, source: str) -> Reading:
-    history = source_table(load, source, "sql_query_history_path", _COLUMNS)
+    history = source_table(load, source, _FIELD, _COLUMNS, times=("start_time", "end_time", "update_time"))
     own = history.where(F.col("workspace_id").cast("string") == load.workspace.workspace_id)
     began, until = (F.timestamp_millis(F.lit(ms)) for ms in (load.window.from_ms, load.window.until_ms))
 
     def in_window(column: str) -> Any:
         return (F.col(column) >= began) & (F.col(column) < until)
 
-    told = as_told_by_api(own.where(in_window("start_time") | in_window("update_time")))
-    wrong = F.col("query_id").isNull() | (F.trim("query_id") == "") | F.coalesce(F.col("start_ms") <= 0, F.lit(True))
-    queries = told.where(~wrong).select("body")
-    rejects = list(_rejects(load, told.where(wrong), source))
-    if not load.store.arrow(queries.limit(1)).num_rows:
-        return Reading(rejects=rejects, empty=f"{source} has no query that started or changed in {load.window}")
-    return Reading(frames=[queries], rejects=rejects)
-
-
-def _rejects(load: Load, rows: DataFrame, path: str) -> Iterator[Reject]:
-    for row in load.store.arrow(rows).to_pylist():
-        reason = "no start_time that can be" if (row["query_id"] or "").strip() else "no statement_id"
-        yield rejected(path, None, reason, json.loads(row["body"]))
+    timeless = F.col("start_time").isNull() & F.col("update_time").isNull()
+    with told(source, _FIELD):
+        wanted = own.where(in_window("start_time") | in_window("update_time") | timeless)
+        rows = load.store.arrow(as_told_by_api(wanted)).to_pylist()
+    bodies: list[tuple[str]] = []
+    rejects: list[Reject] = []
+    for row in rows:
+        if not (row["query_id"] or "").strip():
+            rejects.append(rejected(source, None, "no statement_id", json.loads(row["body"])))
+        elif row["start_ms"] is None or row["start_ms"] <= 0:
+            rejects.append(rejected(source, None, "no start_time that can be", json.loads(row["body"])))
+        else:
+            bodies.append((row["body"],))
+    frames = [load.store.frame(part, _ROW) for part in parts(bodies, _FRAME_ROWS)]
+    empty = "" if frames else f"{source} has no query that started or changed in {load.window}"
+    return Reading(frames=frames, rejects=rejects, empty=empty)

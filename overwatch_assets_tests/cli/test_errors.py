@@ -99,6 +99,10 @@ def test_interrupt_says_that_it_can_go_on() -> None:
         ),
         (["dictionary", "--check", "--output", "no.md"], "no.md is not what the contracts say: run `overwatch dict"),
         (["ui"], "Which deployment?"),
+        (
+            ["demo", "--clouds", "gcp,oracle"],
+            "--clouds must be some of aws, azure, gcp, separated by commas, not 'gcp,",
+        ),
     ],
 )
 def test_what_a_user_gets_wrong(arguments: list[str], said: str) -> None:

@@ -51,7 +51,7 @@ def test_one() -> None:
         (["run", "skew", "-p", "limit"], "Query skew: write a parameter as NAME=VALUE, not 'limit'"),
         (["run", "skew", "-p", "limit=1", "-p", "limit=2"], "Query skew: limit is given twice"),
         (["run", "skew", "-p", "until=now"], "Query skew: until must be a UTC day, YYYY-MM-DD, not 'now'"),
-        (["run", "skew", "-p", "workspaces=x"], "Workspace x is not in the deployment file, which has"),
+        (["run", "skew", "-p", "workspaces=x"], "Workspace x is not in the deployment file, which has 123."),
     ],
 )
 def test_what_is_wrong_is_one_sentence(tmp_path: Path, arguments: list[str], said: str) -> None:

@@ -108,6 +108,9 @@ def test_a_time_that_cannot_be(given: Any, reason: str | None) -> None:
         json.dumps(CREATE),
         *(json.dumps(CREATE | {"timestamp": at}) for at in (None, 0, -1, 1714780799999, 1714780800000, True, 1.5, "1")),
         *(json.dumps(CREATE | {"serviceName": name}) for name in (None, " ", 7, "\ud800")),
+        *(json.dumps(CREATE | {"requestParams": said}) for said in ("{}", "[]", "junk", 7, None, '{"a":1}')),
+        *(json.dumps(CREATE | {"requestparams": said, "requestParams": None}) for said in ("junk", {})),
+        *(json.dumps(CREATE | {"response": {"result": said}}) for said in ("junk", "", None, {"cluster_id": "c"})),
         *("x", "[]", "{}", "NaN", json.dumps(CREATE) + "x", '{"a":' * 300 + "1" + "}" * 300),
         *(
             f'{{"serviceName":"a","actionName":"b","timestamp":1,"x":{x}}}'
@@ -116,8 +119,31 @@ def test_a_time_that_cannot_be(given: Any, reason: str | None) -> None:
     ],
 )
 def test_what_is_plainly_a_record_is_one(line: str) -> None:
-    assert not plainly_a_record(line, DAY) or isinstance(audit_record(line, DAY), AuditRecord)
+    found = audit_record(line, DAY)
+    assert not plainly_a_record(line, DAY) or (isinstance(found, AuditRecord) and not found.unread)
     assert plainly_a_record(json.dumps(CREATE), DAY)
+
+
+@pytest.mark.parametrize(
+    ("said", "unread"),
+    [
+        ({}, ()),
+        ({"requestParams": " ", "response": None, "userIdentity": []}, ()),
+        (
+            {"requestParams": '{"cut":', "response": "gateway timeout", "userIdentity": 7},
+            ("userIdentity", "requestParams", "response"),
+        ),
+        ({"timestamp": "yesterday"}, ("timestamp",)),
+        ({"timestamp": None}, ()),
+        ({"response": {"statusCode": 200, "result": '{"cluster_id":'}}, ("response.result",)),
+        ({"response": {"statusCode": 400, "result": "no such type"}}, ()),
+        ({"response": {"statusCode": 200, "result": ""}}, ()),
+        ({"response": {"statusCode": 200, "result": "done"}, "actionName": "start"}, ()),
+        ({"response": {"statusCode": 200, "result": "done"}, "serviceName": "workspace"}, ()),
+    ],
+)
+def test_what_is_there_but_can_not_be_read_is_named(said: dict[str, Any], unread: tuple[str, ...]) -> None:
+    assert record(**said).unread == unread
 
 
 def test_a_record_without_a_time_needs_the_day_of_its_delivery() -> None:

@@ -8,9 +8,11 @@ from typing import Any
 
 import dagster as dg
 import pytest
+import yaml
 
 from overwatch_assets.config.fields import Cloud
 from overwatch_assets.contract.registry import modules
+from overwatch_assets.sample import demo
 from overwatch_assets.sample.story import DAYS, story
 from overwatch_assets.sample.world import CLUSTER_LOGS
 from overwatch_assets_tests.consumer.documented import documented, twice
@@ -58,6 +60,20 @@ def records(folder: Path) -> list[dict[str, Any]]:
             except ValueError:
                 continue  # the story's broken lines
     return found
+
+
+def test_a_folder_keeps_its_workspaces_until_others_are_asked_for(tmp_path: Path) -> None:
+    def clouds() -> list[str]:
+        return [w["cloud"] for w in yaml.safe_load((tmp_path / "deployment.yaml").read_text())["workspaces"]]
+
+    demo._prepared(tmp_path, (Cloud.AZURE, Cloud.GCP))
+    assert clouds() == ["Azure", "GCP"]
+    table = tmp_path / "storage" / "table"
+    table.mkdir()
+    demo._prepared(tmp_path, None)
+    assert (clouds(), table.exists()) == (["Azure", "GCP"], True)
+    demo._prepared(tmp_path, (Cloud.AWS, Cloud.AZURE))
+    assert (clouds(), table.exists()) == (["AWS", "Azure"], False)
 
 
 @pytest.mark.timeout(900)

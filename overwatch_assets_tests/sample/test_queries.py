@@ -2,11 +2,12 @@
 
 import pytest
 
+from overwatch_assets.config.fields import Cloud
 from overwatch_assets.sample.audit import audit_lines
 from overwatch_assets.sample.queries import queries, warehouse_id
 from overwatch_assets.sample.story import DAY, FIRST_MS, LOOKS, SampleWorkspace, story
 
-WORKSPACES = pytest.mark.parametrize("workspace", story().workspaces, ids=lambda w: w.name)
+WORKSPACES = pytest.mark.parametrize("workspace", story(clouds=tuple(Cloud)).workspaces, ids=lambda w: w.name)
 FIRST, _, LAST = (round(look.timestamp() * 1000) for look in LOOKS)
 
 

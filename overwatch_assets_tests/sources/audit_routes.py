@@ -1,20 +1,19 @@
 """The same events as each way of delivery writes them: doubled here and there, and in no order."""
 
 import datetime as dt
-import io
 import json
 import random
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-import fastavro
 import pyarrow as pa
 import pyarrow.parquet as pq
 from pyspark.sql import SparkSession
 
 from overwatch_assets.contract.registry import tables
-from overwatch_assets_tests.sources.loading import DAY1, ORG, START, World
+from overwatch_assets.sample.capture import captured, hub_record
+from overwatch_assets_tests.sources.loading import DAY1, NOON, ORG, START, World
 
 DAY_MS = 86_400_000
 BEGIN = START - DAY_MS  # of the first of three days
@@ -214,30 +213,6 @@ def system_rows(made: Sequence[Event], workspace_id: str = ORG) -> pa.Table:
     return pa.Table.from_pylist(rows, schema)
 
 
-def hub_record(event: Event, *, objects: bool) -> dict[str, Any]:
-    """A record of an Event Hub, of the generation that writes objects or of the one that writes JSON text."""
-
-    def written(value: Any) -> Any:
-        return value if objects or value is None else json.dumps(value)
-
-    names = ("serviceName", "actionName", "requestId", "sessionId", "sourceIPAddress", "userAgent")
-    return {
-        "resourceId": "/SUBSCRIPTIONS/1/WORKSPACES/ADB-PROD",
-        "operationVersion": "1.0.0",
-        "operationName": f"Microsoft.Databricks/{event['serviceName']}/{event['actionName']}",
-        "time": iso(event, 7),
-        "category": event["serviceName"],
-        "identity": written(event["userIdentity"]),
-        "properties": {
-            **{name: event[name] for name in names},
-            "logId": "d1a2",
-            "requestParams": written(event["requestParams"]),
-            "response": written(event["response"]),
-        },
-        "Host": "0502-1",
-    }
-
-
 def hub_messages(made: Sequence[Event], seed: int, partitions: int, records: int = 40) -> Iterator[tuple[int, bytes]]:
     """Messages of both generations for some partitions."""
     rng = random.Random(seed)
@@ -248,42 +223,9 @@ def hub_messages(made: Sequence[Event], seed: int, partitions: int, records: int
         yield rng.randrange(partitions), json.dumps(body).encode()
 
 
-CAPTURE = fastavro.parse_schema(
-    {
-        "type": "record",
-        "name": "EventData",
-        "namespace": "Microsoft.ServiceBus.Messaging",
-        "fields": [
-            {"name": "SequenceNumber", "type": "long"},
-            {"name": "Offset", "type": "string"},
-            {"name": "EnqueuedTimeUtc", "type": "string"},
-            {
-                "name": "SystemProperties",
-                "type": {"type": "map", "values": ["long", "double", "string", "bytes"]},
-            },
-            {"name": "Properties", "type": {"type": "map", "values": ["long", "double", "string", "bytes", "null"]}},
-            {"name": "Body", "type": ["null", "bytes"]},
-        ],
-    }
-)
-
-
 def avro(bodies: Iterable[bytes | None], codec: str = "null") -> bytes:
     """A file of Event Hubs Capture."""
-    file = io.BytesIO()
-    rows = [
-        {
-            "SequenceNumber": number,
-            "Offset": str(number * 100),
-            "EnqueuedTimeUtc": "5/2/2024 12:34:56 PM",
-            "SystemProperties": {"x-opt-enqueued-time": 1},
-            "Properties": {},
-            "Body": body,
-        }
-        for number, body in enumerate(bodies)
-    ]
-    fastavro.writer(file, CAPTURE, rows, codec=codec)
-    return file.getvalue()
+    return captured(bodies, NOON, codec=codec)
 
 
 def capture_folder(root: Path, made: Sequence[Event]) -> None:

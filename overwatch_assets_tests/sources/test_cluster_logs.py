@@ -13,7 +13,7 @@ from overwatch_assets.runner.changes import Changes
 from overwatch_assets.runner.context import Load
 from overwatch_assets.runner.insert import Reading
 from overwatch_assets.runner.window import to_ms
-from overwatch_assets.sources.cluster_logs import destination_of, event_log_prefixes, unmounted
+from overwatch_assets.sources.cluster_logs import destination_of, event_log_prefixes, mounts_of, unmounted
 from overwatch_assets.sources.registry import Sources
 from overwatch_assets.sources.workspace_clusters import _ROW
 from overwatch_assets.storage.lease import lease
@@ -165,6 +165,26 @@ def test_clusters_alive_in_the_window_or_running_in_the_latest_snapshot(world: W
     )
     assert prefixes(world, DAY2)[0] == sorted(paths[name] for name in ("ended", "running", "moved"))
     assert prefixes(world, DAY1)[0] == sorted(paths[name] for name in ("ended", "running", "moved", "ended_before"))
+
+
+@pytest.mark.engine
+def test_on_gcp_what_is_not_mounted_lies_in_the_default_bucket(spark: SparkSession, tmp_path: Path) -> None:
+    mapping = tmp_path / "mounts.csv"
+    mapping.write_text("mountPoint,source,workspace_id\n/mnt/logs,gs://own/logs,123\n")
+    fields = {"cloud": "GCP", "mount_mapping_path": str(mapping)}
+    mounts = mounts_of(World(spark, tmp_path, fields).workspace)
+    found = {
+        path: unmounted(path, mounts) for path in ("dbfs:/mnt/logs/a", "dbfs:/logs/a", "gs://b/a", "/Volumes/c/s/v")
+    }
+    assert found == {
+        "dbfs:/mnt/logs/a": "gs://own/logs/a",
+        "dbfs:/logs/a": "gs://databricks-123/123/logs/a",
+        "gs://b/a": "gs://b/a",
+        "/Volumes/c/s/v": "/Volumes/c/s/v",
+    }
+    bare = mounts_of(World(spark, tmp_path, {"cloud": "GCP"}).workspace)
+    assert unmounted("dbfs:/mnt/logs/a", bare) == "gs://databricks-123/123/mnt/logs/a"
+    assert mounts_of(World(spark, tmp_path, {}).workspace) == {}
 
 
 @pytest.mark.engine

@@ -2,7 +2,7 @@
 
 import datetime as dt
 from collections.abc import Iterable, Iterator
-from typing import Any, cast
+from typing import IO, Any
 
 import pyarrow as pa
 import pyarrow.parquet as pq
@@ -14,6 +14,7 @@ from overwatch_assets.sources.audit_logs.records import batches_of
 from overwatch_assets.sources.event_logs.listing import filesystem
 
 _ROWS = 2000
+_AVRO = b"Obj\x01"
 
 
 def read_parquet(batches: Iterable[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
@@ -44,18 +45,35 @@ def read_capture(batches: Iterable[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
 
 
 def _captured_records(path: str, day: dt.date) -> Iterator[dict[str, Any]]:
-    import fastavro  # noqa: PLC0415 - only captured files need it
-
     message = 0
     try:
         fs, inner = filesystem(path)
         with fs.open(inner, "rb") as opened:
-            for found in fastavro.reader(opened):
+            for number, body in _messages(opened):
                 message += 1
-                fields = cast("dict[str, Any]", found)
-                yield from message_records(path, fields["SequenceNumber"], day, fields["Body"] or b"")
+                yield from message_records(path, number, day, body)
     except Exception as error:  # noqa: BLE001 - as above
         yield _damaged(path, message + 1, day, error)
+
+
+def _messages(opened: IO[bytes]) -> Iterator[tuple[int, bytes]]:
+    """Numbers and bodies of the messages in a captured file.
+
+    Raises:
+        ValueError: Event Hubs Capture writes no such file.
+    """
+    import fastavro  # noqa: PLC0415 - only captured files need it
+
+    if opened.read(len(_AVRO)) != _AVRO:  # other bytes may send the reader far astray
+        raise ValueError("no Avro file")
+    opened.seek(0)
+    for found in fastavro.reader(opened):
+        fields: dict[str, Any] = found if isinstance(found, dict) else {}
+        number, body = fields.get("SequenceNumber"), fields.get("Body", "")
+        if not isinstance(number, int) or not isinstance(body, bytes | None):
+            said = "no SequenceNumber and Body, which messages have that Event Hubs Capture wrote"
+            raise ValueError(said)  # noqa: TRY004 - the file is wrong, not the call
+        yield number, body or b""
 
 
 def message_records(place: str, number: int, day: dt.date, body: bytes) -> Iterator[dict[str, Any]]:

@@ -72,7 +72,10 @@ def rejects_of(load: Load, work: DataFrame, read: Read) -> list[Reject]:
 
 
 def _rejected(record: Mapping[str, Any]) -> dict[str, Any] | None:
-    """Return the row of what is no audit record, without its secrets; None for a good one and a file's good end."""
+    """Return the row of what is no audit record, or not all of it, without its secrets.
+
+    None for a good one and for a file's good end.
+    """
     value, bad, reason = record["value"], record["bad"], record["reason"]
     row = {
         "location": record["file"],
@@ -86,7 +89,9 @@ def _rejected(record: Mapping[str, Any]) -> dict[str, Any] | None:
             return None
         found = reason or audit_record(value, record["day"])
         if not isinstance(found, str):
-            return None
+            if not found.unread:
+                return None
+            found = f"{', '.join(found.unread)}: not what it should be; the rest is a row"
         return {**row, "reason": found, "content": cut_from_text(value)[0], "hash": content_hash(value.encode())}
     if reason is None:
         return None

@@ -14,7 +14,7 @@ from overwatch_assets.rules.json_values import text_of
 from overwatch_assets.runner.context import Load
 from overwatch_assets.runner.insert import Reading
 from overwatch_assets.sources.audit_logs.records import Read, batches_of, lines_of, rejects_of
-from overwatch_assets.sources.system_tables import source_table
+from overwatch_assets.sources.system_tables import source_table, told
 
 _DAY = "_day"
 _WHAT = "The audit logs in"
@@ -30,15 +30,16 @@ def read_delta(load: Load, path: str) -> Reading:
     rows = source_table(load, path, "auditlogprefix_source_path", what=_WHAT)
     columns = {name.lower(): name for name in rows.columns}
     if "date" in columns:
-        day = F.col(columns["date"]).cast("date")
-        wanted = rows.where(day.between(*_ends(load))).select("*", day.alias(_DAY))
+        day = F.col(columns["date"]).try_cast("date")
+        wanted = rows.where(day.between(*_ends(load)) | day.isNull()).select("*", day.alias(_DAY))
     elif "timestamp" in columns:
-        at = F.col(columns["timestamp"])
-        ms = F.unix_millis(at) if dict(rows.dtypes)[columns["timestamp"]].startswith("timestamp") else at.cast("bigint")
+        at, kind = F.col(columns["timestamp"]), dict(rows.dtypes)[columns["timestamp"]]
+        ms = F.unix_millis(at) if kind.startswith("timestamp") else at.try_cast("bigint")
         wanted = rows.where(_within(load, ms) | ms.isNull()).select("*", _day_of(ms))
     else:
         raise SourceError(f"{path} has no column date or timestamp: auditlogprefix_source_path must hold audit logs.")
-    return _reading(load, wanted, path, of_row)
+    with told(path, "auditlogprefix_source_path", what=_WHAT):
+        return _reading(load, wanted, path, of_row)
 
 
 def read_system(load: Load, name: str) -> Reading:
@@ -51,13 +52,15 @@ def read_system(load: Load, name: str) -> Reading:
     Raises:
         SourceError: there is no such table, or it has other columns.
     """
-    rows = source_table(load, name, "audit_log_table", _COLUMNS, what=_WHAT)
-    at = F.unix_millis(F.col("event_time").cast("timestamp"))
+    rows = source_table(load, name, "audit_log_table", _COLUMNS, times=("event_time",), what=_WHAT)
+    at = F.unix_millis("event_time")
     own = F.col("workspace_id").cast("string") == load.workspace.workspace_id
-    wanted = rows.where(own & _within(load, at))
+    wanted = rows.where(own & (_within(load, at) | at.isNull()))
     if "event_date" in rows.columns:  # its partitions
-        wanted = wanted.where(F.col("event_date").cast("date").between(*_ends(load)))
-    return _reading(load, wanted.select("*", _day_of(at)), name, of_system)
+        day = F.col("event_date").try_cast("date")
+        wanted = wanted.where(day.between(*_ends(load)) | day.isNull())
+    with told(name, "audit_log_table", what=_WHAT):
+        return _reading(load, wanted.select("*", _day_of(at)), name, of_system)
 
 
 def _day_of(ms: Column) -> Column:
