@@ -19,7 +19,8 @@ from overwatch_assets.runner.context import Load
 from overwatch_assets.runner.insert import Reading, Reject, content_hash
 from overwatch_assets.runner.window import to_ms
 from overwatch_assets.sources.registry import Reader
-from overwatch_assets.sources.workspace_api import ApiSettings, WorkspaceApi
+from overwatch_assets.sources.rest import ApiSettings, Rest
+from overwatch_assets.sources.workspace_api import WorkspaceApi
 
 ApiFactory = Callable[[], WorkspaceApi]
 Lister = Callable[[WorkspaceApi], Iterable[Mapping[str, Any]]]
@@ -193,4 +194,4 @@ def workspace_api(workspace: Workspace) -> WorkspaceApi:
     from databricks.sdk import WorkspaceClient  # noqa: PLC0415 - slow to import
 
     client = WorkspaceClient(host=workspace.api_url)
-    return WorkspaceApi(client, workspace=named, secret=_SDK_AUTHENTICATION, settings=ApiSettings(**settings))
+    return WorkspaceApi(Rest(client, workspace=named, secret=_SDK_AUTHENTICATION, settings=ApiSettings(**settings)))

@@ -21,8 +21,9 @@ from overwatch_assets.sample.server import SampleApi
 from overwatch_assets.sample.story import DAYS, LOOKS, SampleWorkspace, story
 from overwatch_assets.sample.warehouses import write_system_tables
 from overwatch_assets.sample.world import write_until
+from overwatch_assets.sources.rest import ApiSettings
 from overwatch_assets.sources.standard import standard_sources
-from overwatch_assets.sources.workspace_api import ApiSettings, WorkspaceApi
+from overwatch_assets.sources.workspace_api import WorkspaceApi
 from overwatch_assets.storage.location import Location
 from overwatch_assets.storage.tables import TableStore
 

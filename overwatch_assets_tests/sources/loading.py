@@ -17,8 +17,9 @@ from overwatch_assets.runner.runner import Result, Runner
 from overwatch_assets.runner.window import Window
 from overwatch_assets.sample.server import Known, SampleApi
 from overwatch_assets.sources.registry import Sources
+from overwatch_assets.sources.rest import ApiSettings
 from overwatch_assets.sources.standard import standard_sources
-from overwatch_assets.sources.workspace_api import ApiSettings, WorkspaceApi
+from overwatch_assets.sources.workspace_api import WorkspaceApi
 from overwatch_assets.storage.location import Location
 from overwatch_assets.storage.tables import TableStore
 

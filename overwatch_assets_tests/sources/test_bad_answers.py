@@ -13,12 +13,12 @@ from overwatch_assets.contract.registry import tables
 from overwatch_assets.contract.types import spark_type
 from overwatch_assets.errors import SourceError
 from overwatch_assets.sample.server import Fault, Known, SampleApi
+from overwatch_assets.sources.rest import ApiSettings
 from overwatch_assets.sources.workspace_api import (
     INIT_SCRIPTS,
     INSTANCE_PROFILES,
     LIBRARIES,
     POLICIES,
-    ApiSettings,
     Times,
     WorkspaceApi,
 )

@@ -24,7 +24,8 @@ from databricks.sdk import WorkspaceClient
 from overwatch_assets import __version__
 from overwatch_assets.errors import SourceError
 from overwatch_assets.sample.server import Fault, Known, SampleApi
-from overwatch_assets.sources.workspace_api import ApiFailure, ApiSettings, EventsRead, RateLimiter, Span, WorkspaceApi
+from overwatch_assets.sources.rest import ApiSettings, RateLimiter, Rest
+from overwatch_assets.sources.workspace_api import ApiFailure, EventsRead, Span, WorkspaceApi
 
 TOKEN = "dapi-secret-4711"
 LIST = "/api/2.1/clusters/list"
@@ -104,7 +105,7 @@ def test_429_for_one_request_holds_back_the_whole_workspace() -> None:
         answers = api.get_clusters(["0502-000"])
         with ThreadPoolExecutor(1) as pool:
             first = pool.submit(next, answers)
-            while api._limiter.reserve() == 0 and not first.done():  # until the 429 has arrived
+            while api._rest._limiter.reserve() == 0 and not first.done():  # until the 429 has arrived
                 time.sleep(0.01)
             began = time.monotonic()
             assert len(list(other.list_clusters())) == 1
@@ -370,7 +371,7 @@ def test_no_log_shows_the_token(caplog: pytest.LogCaptureFixture, monkeypatch: p
 def test_a_client_of_dagster_databricks_is_used_with_its_credentials() -> None:
     with SampleApi({TOKEN: clusters(3)}) as server:
         client = DatabricksClientResource(host=server.url, token=TOKEN).get_client().workspace_client
-        with WorkspaceApi(client, workspace="sales (123)", secret="dagster", settings=FAST) as api:
+        with WorkspaceApi(Rest(client, workspace="sales (123)", secret="dagster", settings=FAST)) as api:
             assert list(api.list_clusters()) == list(clusters(3).values())
         assert server.received[0].headers["user-agent"].startswith("overwatch-assets/")
 
@@ -384,7 +385,7 @@ def test_a_sign_in_that_fails_is_one_sentence() -> None:
 
         client.config.authenticate = refuse  # type: ignore[method-assign]  # as an expired OAuth secret does
         with (
-            WorkspaceApi(client, workspace="sales (123)", secret="scope a/b", settings=FAST) as api,
+            WorkspaceApi(Rest(client, workspace="sales (123)", secret="scope a/b", settings=FAST)) as api,
             pytest.raises(SourceError) as raised,
         ):
             list(api.list_clusters())

@@ -10,7 +10,8 @@ from overwatch_assets.contract.registry import tables
 from overwatch_assets.errors import SourceError
 from overwatch_assets.rules.days import DAY_MS
 from overwatch_assets.sample.server import Fault, Known, SampleApi
-from overwatch_assets.sources.workspace_api import ApiSettings, Times, WorkspaceApi
+from overwatch_assets.sources.rest import ApiSettings
+from overwatch_assets.sources.workspace_api import Times, WorkspaceApi
 from overwatch_assets_tests.sources.loading import DAY1, DAY2, DAY3, FAST, NOON, ORG, START, TOKEN, ApiWorld, at
 
 pytestmark = pytest.mark.engine
