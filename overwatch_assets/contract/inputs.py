@@ -46,12 +46,15 @@ class Linked:
             serves earlier times too, so its change touches them all.
         on: which of the input's days have the rows: those that rows of another input, declared before it, meet; or
             `input.column`: those that a date of its rows names. None: not known, all days are looked through.
+        reach: an input whose rows lie on the entity's day because they end there, and may begin before it: a change
+            touches the days of those that meet it, and what meets the time of a day's rows is read.
     """
 
     key: tuple[str, ...]
     open: str | None = None
     earlier: str | None = None
     on: str | None = None
+    reach: str | None = None
     optional: bool = False
 
 

@@ -68,14 +68,14 @@ def _of_record(name: str, kind: str, doc: str, source: str = "requestParams") ->
     module_name="Gold_NotebookCommands",
     rebuild=Fold(),
     entity=("compute", "date"),
-    keys=("command_id", "unixTimeMS", "sequence"),
+    keys=("command_id", "unixTimeMS", "compute", "date", "sequence"),
     partition="date",
     z_order=("notebook_id",),
     invariants=(EVERYTHING_PRICED,),
-    # What began on an earlier day counts for the day on which a command that met it ended: hence `earlier`.
+    # What began on an earlier day counts for the day on which a command that met it ended: hence `reach`.
     inputs={
         "notebook_gold": (
-            Linked(("cluster_id",), earlier="cluster_id"),
+            Linked(("cluster_id",), reach="notebook_gold"),
             AsOf(
                 "notebook_id",
                 stored="notebooks_used",
@@ -85,9 +85,9 @@ def _of_record(name: str, kind: str, doc: str, source: str = "requestParams") ->
                 only={"action": NAMING},
             ),
         ),
-        "clusterstatefact_gold": Linked(("cluster_id",), earlier="cluster_id"),
+        "clusterstatefact_gold": Linked(("cluster_id",), reach="notebook_gold"),
         "audit_log_bronze": Events((_COMPUTE, "date"), only={"serviceName": (SERVICE,), "actionName": (RUN,)}),
-        "jobrun_gold": Linked(("cluster_id",), earlier="cluster_id", optional=True),
+        "jobrun_gold": Linked(("cluster_id",), reach="notebook_gold", optional=True),
     },
     view=View("notebookCommands", _VIEW),
     columns=(
@@ -132,7 +132,9 @@ def _of_record(name: str, kind: str, doc: str, source: str = "requestParams") ->
             "Runs of jobs that were on the cluster meanwhile: what they cost is the same money.",
             nullable=False,
         ),
-        Column("sequence", "int", "Place among the records of one command and start, from 0.", nullable=False),
+        Column(
+            "sequence", "int", "Place among the records of one command, start, cluster and day, from 0.", nullable=False
+        ),
         Column("compute", "string", "As `cluster_id`, empty where that is null.", nullable=False),
         Column("notebooks_used", "array<string>", "Notebooks whose name was looked up, found or not.", nullable=False),
     ),

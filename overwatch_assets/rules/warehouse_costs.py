@@ -85,11 +85,8 @@ class Cost:
 
     @property
     def total_cost(self) -> int | None:
-        """What is known of its cost; None: nothing is, because that a serverless one pays no nodes tells nothing."""
-        serverless = self.definition is not None and self.definition.billed == SERVERLESS
-        return (
-            self.dbu_cost if serverless else _known(self.dbu_cost, self.driver_compute_cost, self.worker_compute_cost)
-        )
+        """What is known of its cost; None: nothing is."""
+        return _known(self.dbu_cost, self.driver_compute_cost, self.worker_compute_cost)
 
 
 @dataclass(frozen=True)
@@ -165,5 +162,6 @@ class Tariff:
 
 
 def _known(*parts: int | None) -> int | None:
-    found = [part for part in parts if part is not None]
-    return sum(found) if found else None
+    """Sum of what is known. That a start costs no DBUs, or a serverless one no nodes, tells nothing of the rest."""
+    found = sum(part for part in parts if part is not None)
+    return found if found or None not in parts else None

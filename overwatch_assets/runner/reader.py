@@ -10,11 +10,11 @@ from pyspark.sql import Column, DataFrame, functions as F, types as T
 
 from overwatch_assets.contract.inputs import AsOf, Events, Linked
 from overwatch_assets.contract.rebuild import Insert, Machine
-from overwatch_assets.contract.table import Interval, Table
+from overwatch_assets.contract.table import Table
 from overwatch_assets.rules.days import DAY_MS, day_of, day_start_ms
 from overwatch_assets.runner.changes import FOR_EVER, FROM_EVER, SINCE
 from overwatch_assets.runner.context import Load
-from overwatch_assets.runner.touched import COUNT, Touch, only
+from overwatch_assets.runner.touched import COUNT, Touch, meets, only
 from overwatch_assets.storage.tables import TableStore, is_any
 
 FROM = "_from"
@@ -31,11 +31,13 @@ class Reader:
         roles = [role for roles in load.table.inputs.values() for role in roles]
         depends = any(isinstance(r, Linked) and r.open for r in roles) or isinstance(load.table.rebuild, Machine)
         self._loaded_until = touch.loaded_until() if depends else None
+        self._begins: dict[tuple[str, tuple[str, ...]], int | None] = {}
 
     def inputs(self, batch: pa.Table) -> list[DataFrame]:
         """Spans, then the inputs in the contract's order."""
         load = self.load
         hidden = [n for n in (COUNT, FROM) if n in batch.column_names]
+        self._begins = {}
         spans = self._store.spark.createDataFrame(batch.drop(hidden))
         if self._loaded_until is not None:
             until = F.struct(*(F.lit(ms).cast("bigint").alias(name) for name, ms in self._loaded_until.items()))
@@ -133,6 +135,11 @@ class Reader:
             return of(frame, role.key, whole, self._store.spark.createDataFrame)
         days = batch.column(day)
         first, last = (day_start_ms(pc.min(days).as_py()), day_start_ms(pc.max(days).as_py()) + DAY_MS)
+        if role.reach is not None:
+            first = min(first, self._begin(self.load.upstream(role.reach), role.key, batch))
+            whole = batch.select(list(entity)).group_by(list(entity)).aggregate([])
+            around = frame.where(meets(upstream.interval, F.lit(first), F.lit(last)))
+            return of(around, role.key, whole, self._store.spark.createDataFrame)
         around = frame.where(meets(upstream.interval, F.lit(first), F.lit(last)))
         starts = F.unix_millis(F.col("_day").cast("timestamp"))
         names = [*(f"_k{n}" for n in range(len(role.key))), "_day"]
@@ -140,6 +147,18 @@ class Reader:
         wanted = wanted.withColumn("_start", starts).withColumn("_end", starts + DAY_MS)
         match = [F.col(k) == F.col(f"_k{n}") for n, k in enumerate(role.key)]
         return around.join(wanted, [*match, meets(upstream.interval, F.col("_start"), F.col("_end"))], "leftsemi")
+
+    def _begin(self, table: Table, key: Sequence[str], batch: pa.Table) -> int:
+        """When the first row of a table begins that ends on a day of the batch, epoch ms."""
+        what = (table.name, tuple(key))
+        if what not in self._begins:
+            assert table.interval is not None and table.partition is not None  # noqa: S101, PT018 - tells mypy
+            entities = batch.select(list(self.load.table.entity))
+            own = of(self._store.read(table), (*key, table.partition), entities, self._store.spark.createDataFrame)
+            found = self._store.arrow(own.agg(F.min(table.interval.start).alias("first")))
+            self._begins[what] = found.column("first")[0].as_py()
+        began = self._begins[what]
+        return FOR_EVER if began is None else began
 
 
 def narrowed(store: TableStore, table: Table, frame: DataFrame, key: Sequence[str], entities: pa.Table) -> DataFrame:
@@ -161,12 +180,6 @@ def on_days(table: Table, frame: DataFrame, days: Sequence[dt.date | None]) -> D
         return frame
     on = is_any(F.col(table.partition), [d for d in days if d is not None])
     return frame.where(on if None not in days else on | F.col(table.partition).isNull())
-
-
-def meets(interval: Interval, start: Column, end: Column) -> Column:
-    """Whether a row's time meets `[start, end)`. One without a start has no time."""
-    ends = F.lit(True) if interval.end is None else F.col(interval.end).isNull() | (F.col(interval.end) > start)
-    return (F.col(interval.start) < end) & ends
 
 
 def after(load: Load, frame: DataFrame, key: Sequence[str], batch: pa.Table, match: Column) -> DataFrame:

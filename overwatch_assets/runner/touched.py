@@ -11,7 +11,8 @@ from pyspark.sql.pandas.types import to_arrow_type
 
 from overwatch_assets.contract.inputs import AsOf, Events, Linked
 from overwatch_assets.contract.rebuild import Insert, Machine
-from overwatch_assets.contract.table import Table
+from overwatch_assets.contract.table import Interval, Table
+from overwatch_assets.rules.days import day_of
 from overwatch_assets.runner.changes import FOR_EVER, FROM_EVER
 from overwatch_assets.runner.context import Load
 from overwatch_assets.storage.tables import is_any
@@ -117,12 +118,28 @@ class Touch:
     def _of_records(self, upstream: Table, role: Linked) -> pa.Table:
         """Entities in the records of what changed of an input."""
         changed = self.load.changes.times(upstream, self.load.window, role.key)
+        if role.reach is not None:
+            return self._meeting(changed, role.key, self.load.upstream(role.reach))
         if role.earlier is not None:
             changed = self._bounded(changed, upstream, role.key, role.earlier)
         if len(role.key) == len(self.table.entity):
             named = changed.select(*self._named(role.key), F.col("starts").alias(AT), _none())
             return self.load.store.arrow(named)
         return self._days(changed, role.key, known=role.earlier is None)
+
+    def _meeting(self, changed: DataFrame, key: Sequence[str], reach: Table) -> pa.Table:
+        """Entities with a row of an input that meets a time which changed: the row lies on the entity's day."""
+        assert reach.interval is not None and reach.partition is not None  # noqa: S101, PT018 - tells mypy
+        found = self.load.store.arrow(changed)
+        if not found.num_rows:
+            return self._schema.empty_table()
+        since = max(pc.min(found.column("starts")).as_py(), 0)
+        rows = self.load.store.read(reach).where(F.col(reach.partition) >= F.lit(day_of(since)))
+        times = self.load.store.spark.createDataFrame(found.rename_columns([f"_{n}" for n in found.column_names]))
+        match = [F.col(k) == F.col(f"_{k}") for k in key]
+        met = rows.join(times, [*match, meets(reach.interval, F.col("_starts"), F.col("_ends"))], "leftsemi")
+        named = self._named((*key, reach.partition))
+        return self.load.store.arrow(met.select(*named).distinct().select("*", _none(), F.lit(FROM_EVER).alias(AT)))
 
     def _of_open_rows(self, upstream: Table, role: Linked) -> pa.Table:
         """Days by which open rows of an input have grown since the table's last load."""
@@ -224,6 +241,12 @@ def _none() -> Column:
 def in_window(load: Load, upstream: Table, role: Events | AsOf) -> DataFrame:
     """Rows of a bronze table on the window's days."""
     return only(load.store.read(upstream), role).where(is_any(F.col(upstream.partition or ""), load.window.days))
+
+
+def meets(interval: Interval, start: Column, end: Column) -> Column:
+    """Whether a row's time meets `[start, end)`. One without a start has no time."""
+    ends = F.lit(True) if interval.end is None else F.col(interval.end).isNull() | (F.col(interval.end) > start)
+    return (F.col(interval.start) < end) & ends
 
 
 def only(frame: DataFrame, role: Events | AsOf) -> DataFrame:

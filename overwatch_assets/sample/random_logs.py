@@ -15,7 +15,7 @@ from typing import Any
 
 import orjson
 
-from overwatch_assets.sample.random_story import (
+from overwatch_assets.sample.random_parts import (
     NODE,
     OFF,
     PHOTON,
@@ -27,12 +27,14 @@ from overwatch_assets.sample.random_story import (
     Run,
     Story,
 )
+from overwatch_assets.sample.random_sql_logs import requests
 from overwatch_assets.sample.story import DAY, FIRST_MS
 
 _SIZED = {"CREATING", "STARTING", "EDITED"}  # events that tell how large it is defined to be
 _COUNTED = {"RUNNING", "RESIZING", "UPSIZE_COMPLETED"}  # and those that tell how many workers there are
 _COLUMNS = (
     *("table", "key", "vCPUs", "Compute_Contract_Price", "Hourly_DBUs", "contract_price", "factor"),
+    *("driver_size", "worker_size", "worker_count", "total_dbus"),
     *("activeFrom", "price_source"),
 )
 _SINGLE_NODE = {"spark.databricks.cluster.profile": "singleNode", "spark.master": "local[*]"}
@@ -78,6 +80,8 @@ class _Audit:
             yield self._request(request)
         for run in self.story.runs:
             yield from self._run(run)
+        for told in requests(self.story):
+            yield self._line(*told)
 
     def _cluster(self, cluster: Cluster) -> Iterator[tuple[int, bytes]]:
         by_id = {"cluster_id": cluster.cluster_id}
@@ -241,6 +245,12 @@ def price_file(story: Story) -> str:
             row = {"table": price.kind, "key": price.key, "activeFrom": price.since, "price_source": "a contract"}
             row |= {column: _decimal(price.amount), "Hourly_DBUs": _decimal(price.dbus)}
             writer.writerow(row | ({"vCPUs": 4} if price.kind == NODE else {}))
+    writer.writerow({"table": "warehouse", "key": "*"})
+    for size in story.sizes:
+        if size.listed:
+            cluster = {"driver_size": size.driver, "worker_size": size.worker, "worker_count": size.workers}
+            row = {"table": "warehouse", "key": size.key, "activeFrom": size.since, "price_source": "a contract"}
+            writer.writerow(row | cluster | {"total_dbus": size.dbus})
     return text.getvalue()
 
 

@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from fractions import Fraction
 from itertools import pairwise
 
-from overwatch_assets.sample.random_story import (
+from overwatch_assets.sample.random_parts import (
     NODE,
     OFF,
     PHOTON,
@@ -21,6 +21,7 @@ from overwatch_assets.sample.random_story import (
     Moment,
     Price,
     Run,
+    Size,
     Story,
 )
 from overwatch_assets.sample.story import DAY, FIRST_DAY, FIRST_MS, HOUR
@@ -80,8 +81,9 @@ class Bill:
 
     @property
     def total(self) -> Fraction | None:
-        """All that is known; None: nothing is."""
-        return sum(self.known.values(), Fraction(0)) if self.known else None
+        """All that is known; None: nothing is. That what is not there costs nothing tells nothing of the rest."""
+        known = sum(self.known.values(), Fraction(0))
+        return known if known or (self.known and not self.unknown) else None
 
     def part(self, name: str) -> Fraction | None:
         """One part; None: not all of it is known."""
@@ -110,7 +112,8 @@ class Truth:
     run_days: Bills = field(default_factory=lambda: defaultdict(Bill))
 
 
-_NOTHING: Money = dict.fromkeys(PARTS, Fraction(0))
+NOTHING: Money = dict.fromkeys(PARTS, Fraction(0))
+"""What something costs that costs nothing."""
 
 
 def truth(story: Story) -> Truth:
@@ -122,7 +125,7 @@ def truth(story: Story) -> Truth:
     for cluster in story.clusters:
         for moment in cluster.known(story.until_ms):
             is_last = moment.at == cluster.over(story.until_ms)  # a state of no length costs nothing
-            found.states[cluster.cluster_id, moment.kind, moment.at].add(_NOTHING if is_last else {})
+            found.states[cluster.cluster_id, moment.kind, moment.at].add(NOTHING if is_last else {})
     for piece in pieces(story):
         cluster_id = piece.cluster.cluster_id
         found.cluster_days[cluster_id, piece.day].add(piece.cost)
@@ -133,8 +136,8 @@ def truth(story: Story) -> Truth:
             found.runs[run.run_id, run.start].add(piece.cost, len(piece.payers))
             found.run_days[run.run_id, run.start, cluster_id, piece.day].add(piece.cost, len(piece.payers))
         for run, _ in piece.guests:
-            found.runs[run.run_id, run.start].add(_NOTHING)
-            found.run_days[run.run_id, run.start, cluster_id, piece.day].add(_NOTHING)
+            found.runs[run.run_id, run.start].add(NOTHING)
+            found.run_days[run.run_id, run.start, cluster_id, piece.day].add(NOTHING)
     return found
 
 
@@ -169,7 +172,7 @@ def _of_cluster(story: Story, cluster: Cluster, prices: Iterable[Price]) -> Iter
     runs = [r for r in story.runs if r.cluster_id == cluster.cluster_id and is_known(r, story)]
     causes = {begin, end, *(m.at for m in known), *(at for at, _ in cluster.definitions)}
     causes |= {ms for run in runs for ms in (run.start, end_of(run, story))}
-    causes |= {_midnight(price) for price in prices}
+    causes |= {midnight(price) for price in prices}
     causes |= set(range(FIRST_MS - 30 * DAY, end, DAY))
     for a, b in pairwise(sorted(ms for ms in causes if begin <= ms <= end)):
         middle = Fraction(a + b, 2)
@@ -182,7 +185,7 @@ def _of_cluster(story: Story, cluster: Cluster, prices: Iterable[Price]) -> Iter
             moment,
             a,
             b,
-            _cost(moment, definition, _Prices(prices, middle), Fraction(b - a, HOUR)),
+            _cost(moment, definition, Prices(prices, middle), Fraction(b - a, HOUR)),
             tuple(r for r in there if r.run_id not in hosts),
             tuple((r, hosts[r.run_id]) for r in there if r.run_id in hosts),
         )
@@ -199,11 +202,11 @@ def _host(run: Run, there: Iterable[Run], runs: Iterable[Run]) -> Run | None:
     return found
 
 
-class _Prices:
+class Prices:
     """What things cost at a moment; what a row leaves out is as in the row before it."""
 
     def __init__(self, prices: Iterable[Price], at: Fraction) -> None:
-        self.rows = sorted((p for p in prices if _midnight(p) <= at), key=lambda p: p.since)
+        self.rows = sorted((p for p in prices if midnight(p) <= at), key=lambda p: p.since)
         self.keys = {(p.kind, p.key) for p in prices}
 
     def amount(self, kind: str, key: str) -> Fraction | None:
@@ -225,14 +228,15 @@ class _Prices:
         return self.amount(PHOTON, definition.sold_as)
 
 
-def _midnight(price: Price) -> int:
+def midnight(price: Price | Size) -> int:
+    """When a price begins to hold."""
     return FIRST_MS + (price.since - FIRST_DAY).days * DAY
 
 
-def _cost(moment: Moment, definition: Definition, prices: _Prices, hours: Fraction) -> Money:
+def _cost(moment: Moment, definition: Definition, prices: Prices, hours: Fraction) -> Money:
     """What a cluster costs: the cloud takes the nodes that were asked for, DBUs are of the nodes that are there."""
     if moment.phase == OFF:
-        return _NOTHING
+        return NOTHING
     found: dict[str, Fraction | None] = {}
     rate, factor = prices.amount(RATE, definition.sold_as), prices.factor(definition)
     for role, node, aimed, there in (
@@ -242,14 +246,15 @@ def _cost(moment: Moment, definition: Definition, prices: _Prices, hours: Fracti
         if node is None:
             found |= {f"{role}_compute_cost": Fraction(0), f"{role}_dbu_cost": Fraction(0)}
             continue
-        found[f"{role}_compute_cost"] = _times(prices.amount(NODE, node), Fraction(aimed), hours)
+        found[f"{role}_compute_cost"] = times(prices.amount(NODE, node), Fraction(aimed), hours)
         works = moment.phase == WORKING
-        dbus = _times(prices.dbus(node), Fraction(there), factor, rate, hours)
+        dbus = times(prices.dbus(node), Fraction(there), factor, rate, hours)
         found[f"{role}_dbu_cost"] = dbus if works else Fraction(0)
     return found
 
 
-def _times(*factors: Fraction | None) -> Fraction | None:
+def times(*factors: Fraction | None) -> Fraction | None:
+    """A product; None: one of the factors is not known."""
     product = Fraction(1)
     for factor in factors:
         if factor is None:

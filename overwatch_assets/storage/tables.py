@@ -31,6 +31,7 @@ logger = logging.getLogger(__name__)
 _VERSION_PROPERTY = "overwatch.contractVersion"
 TOMBSTONE = "_tombstone"
 _COMMIT = re.compile(r"/(\d{20})\.(?:json|checkpoint(?:\.[^/]+)?\.parquet)$")
+_DELTAS_OWN = 32  # so many of a table's columns have statistics where nobody says which
 
 
 @dataclass
@@ -100,6 +101,7 @@ class TableStore:
                 fields = table.schema
                 by = [c for c in ("organization_id",) if self.shared] + ([table.partition] if table.partition else [])
                 writer = self.spark.createDataFrame([], fields).write.format("delta")
+                writer = writer.option("delta.dataSkippingStatsColumns", ",".join(_with_statistics(table)))
                 (writer.partitionBy(*by) if by else writer).mode("ignore").save(self.path(table))
             self._ensured.add(table.name)
 
@@ -323,6 +325,17 @@ def _in_partitions(
     column = f"t.{quote(table.partition)}"
     listed = sql.one_of(column, sorted(d for d in days if d is not None))
     return [f"({listed} OR {column} IS NULL)" if None in days else f"({listed})"]
+
+
+def _with_statistics(table: Table) -> list[str]:
+    """Columns by which an engine may skip files: no doubles.
+
+    What a column of one value is in a file, Sail reads from the file's statistics, and a double's last digit is lost.
+    """
+    kinds = (T.StringType, T.LongType, T.IntegerType, T.DateType, T.TimestampType)
+    bounds = () if table.interval is None else (table.interval.start, table.interval.end)
+    wanted = {*table.schema.names[:_DELTAS_OWN], *bounds, *table.z_order} - {table.partition, "organization_id"}
+    return [f.name for f in table.schema.fields if f.name in wanted and isinstance(f.dataType, kinds)]
 
 
 def _nullable(schema: T.StructType) -> T.StructType:

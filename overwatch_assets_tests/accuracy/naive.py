@@ -1,11 +1,11 @@
 """Simpler rules for costs, each a few lines over what really happened, and how wrong each is."""
 
 from collections import defaultdict
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
 
-from overwatch_assets.sample.random_story import Story
+from overwatch_assets.sample.random_parts import Story
 from overwatch_assets.sample.truth import Bills, Piece, pieces, truth
 
 Costs = Mapping[tuple[object, ...], Fraction]
@@ -104,7 +104,9 @@ def children_pay_too(story: Story) -> Wrong:
     return wrong(found, known(truth(story).runs))
 
 
-RULES: tuple[tuple[str, Callable[[Story], Wrong]], ...] = (
+Rules = Sequence[tuple[str, Callable[[Story], Wrong]]]
+
+RULES: Rules = (
     ("whole first state", whole_first_state),
     ("all on the first day", all_on_the_first_day),
     ("unknown is 0", unknown_is_nothing),

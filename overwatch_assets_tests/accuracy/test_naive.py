@@ -4,9 +4,12 @@ from fractions import Fraction
 
 import pytest
 
-from overwatch_assets.sample.random_story import NODE, OFF, PRICED_SINCE, WORKING, Moment, Price, Story, random_story
+from overwatch_assets.sample.random_parts import NODE, OFF, PRICED_SINCE, WORKING, Moment, Price, Story
+from overwatch_assets.sample.random_story import random_story
 from overwatch_assets_tests.accuracy import naive
 from overwatch_assets_tests.accuracy.__main__ import DAYS, DOCUMENT, SEEDS, of_rules
+from overwatch_assets_tests.accuracy.naive import RULES
+from overwatch_assets_tests.accuracy.naive_sql import COMMAND_RULES, WAREHOUSE_RULES
 from overwatch_assets_tests.sample.test_truth import DAYS as MAY, at, cluster, prices, run
 
 
@@ -60,9 +63,12 @@ def test_children_pay_too() -> None:
 def test_the_document_is_of_these_stories_and_no_row_is_missing_or_too_many() -> None:
     """Of two of them; what the tables' errors are, only `make accuracy` tells: it loads them."""
     lines = DOCUMENT.read_text(encoding="utf-8").splitlines()
-    assert [line for seed in SEEDS[:2] if (line := of_rules(random_story(seed, DAYS))) not in lines] == []
-    ours = [line.split("|") for line in lines if line.count("|") == 9 and line.split("|")[1].strip().isdigit()]
-    assert [int(cells[1]) for cells in ours] == list(SEEDS)
-    for cells in ours:
-        assert (int(cells[6]), int(cells[7])) == (0, 0)
-        assert float(cells[8]) <= 1e-9
+    for seed in SEEDS[:2]:
+        story = random_story(seed, DAYS)
+        assert [of_rules(story, rules) in lines for rules in (RULES, WAREHOUSE_RULES, COMMAND_RULES)] == [True] * 3
+    for bars in (9, 10):  # of clusters and runs; of warehouses and commands
+        ours = [cells for line in lines if len(cells := line.split("|")) == bars + 1 and cells[1].strip().isdigit()]
+        assert [int(cells[1]) for cells in ours] == list(SEEDS)
+        for cells in ours:
+            assert (int(cells[-4]), int(cells[-3])) == (0, 0)
+            assert float(cells[-2]) <= 1e-9

@@ -1,7 +1,7 @@
 """Overwatch's documented views, read from `documented_views.yaml`."""
 
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from functools import cache
 from pathlib import Path
@@ -66,9 +66,9 @@ def _type(told: Any, named: Mapping[str, Any]) -> T.DataType:
             return spark_type(told)
 
 
-def twice(view: Documented, path: str) -> list[tuple[Any, ...]]:
-    """Documented keys that several rows of a table of one workspace have."""
-    rows = deltalake.DeltaTable(path).to_pyarrow_table(columns=list(view.key)).to_pylist()
+def twice(key: Iterable[str], path: str) -> list[tuple[Any, ...]]:
+    """Keys that several rows of a table of one workspace have."""
+    rows = deltalake.DeltaTable(path).to_pyarrow_table(columns=list(key)).to_pylist()
     return [key for key, times in Counter(tuple(row.values()) for row in rows).items() if times > 1]
 
 

@@ -6,6 +6,7 @@ from typing import Any
 import pytest
 from pyspark.sql import SparkSession
 
+from overwatch_assets.gold.notebookcommands_gold import notebookcommands_gold
 from overwatch_assets_tests.cost_chain import Chain, run_row
 from overwatch_assets_tests.definition_lines import record
 
@@ -96,6 +97,18 @@ def test_commands_pay_for_the_parts_that_they_overlap_and_share_them(spark: Spar
 def test_two_commands_of_a_notebook_in_one_state_are_two_rows(spark: SparkSession) -> None:
     rows = chain(spark).commands(command("a", 22 * H, 22 * H + M), command("b", 22 * H + 2 * M, 22 * H + 3 * M))
     assert [(r["command_id"], r["unixTimeMS"] - T0) for r in rows] == [("a", 22 * H), ("b", 22 * H + 2 * M)]
+
+
+def test_records_of_one_command_and_start_have_keys_of_their_own(spark: SparkSession) -> None:
+    """Their days and clusters are loaded apart, so no number can be counted through them: two rows had one key."""
+    found = chain(spark).commands(
+        command("a", 22 * H, 23 * H),
+        command("a", 22 * H, 25 * H),
+        command("a", 22 * H, 23 * H, cluster="c2"),
+        command("a", 22 * H, 22 * H + M),
+    )
+    keys = notebookcommands_gold.keys
+    assert len({tuple(row[key] for key in keys) for row in found}) == len(found) == 4
 
 
 def test_a_command_over_midnight_pays_each_state_its_part_and_is_one_row(spark: SparkSession) -> None:

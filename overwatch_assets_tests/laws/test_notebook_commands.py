@@ -1,5 +1,7 @@
 """Laws 2 to 4 and 8 for notebook commands: over midnights, late, in another order, on a cluster that stays on."""
 
+from pathlib import Path
+
 import pytest
 from pyspark.sql import SparkSession
 
@@ -123,3 +125,18 @@ def test_repeating_a_day_writes_nothing(at_once: CostShop) -> None:
     rows = {name: at_once.stored(name) for name in GOLD}
     at_once.load_days(GOLD, 1)
     assert {name: at_once.stored(name) for name in GOLD} == rows
+
+
+def test_a_later_day_reads_no_file_of_old_days(start: CostShop, at_once: CostShop) -> None:
+    """Law 10: of states and runs that ended days before, nothing is looked at: it loads although the files are gone."""
+    shop = start.copy(start.root.parent / "later")
+    shop.tell(Told([*WHOLE.audit, command("last", 3, 10, 1)], WHOLE.events, WHOLE.prices))
+    shop.load_days((*PRICES[:1], *BRONZE, *SILVER, *GOLD), 0, 1, 2)
+    shop.load_days((*BRONZE, *SILVER, *GOLD[:-1]), 3)
+    folders = ("clusterstatefact_gold/state_start_date", "jobrun_gold/startDate")
+    gone = [file for folder in folders for file in Path(shop.location.root).glob(f"{folder}={DAYS[0]}/*.parquet")]
+    assert len(gone) >= 2
+    for file in gone:
+        file.unlink()
+    shop.load_days((COMMANDS,), 3)
+    assert told(shop) == {**told(at_once), "last": (2.0, "report", 0, [])}

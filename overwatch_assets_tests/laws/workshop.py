@@ -27,7 +27,7 @@ from overwatch_assets.sources.event_logs.events import event_time_ms
 from overwatch_assets.sources.registry import Sources
 from overwatch_assets.sources.standard import workspace_readers
 from overwatch_assets.sources.workspace import ApiFactory
-from overwatch_assets.sources.workspace_api import ApiFailure, EventsRead, Listing, Span
+from overwatch_assets.sources.workspace_api import ApiFailure, EventsRead, Listing, Span, Times
 from overwatch_assets.storage.location import Location
 from overwatch_assets.storage.tables import TableStore
 from overwatch_assets_tests.laws.worlds import (
@@ -39,6 +39,7 @@ from overwatch_assets_tests.laws.worlds import (
     NOW,
     NOW_MS,
     POOLS,
+    QUERIES,
     RUNS,
     TOKENS,
     WAREHOUSE_EVENTS,
@@ -67,6 +68,7 @@ SOURCES = frozenset(
         "warehouse_sizes",
         "warehouse_events",
         "workspace_warehouses",
+        "workspace_sql_queries",
         "spark_event_logs",
     }
 )
@@ -142,6 +144,11 @@ class Api:
     def list_warehouses(self) -> list[dict[str, Any]]:
         """All SQL warehouses."""
         return WAREHOUSES
+
+    def sql_queries(self, times: Iterable[Times]) -> list[dict[str, Any]]:
+        """SQL queries that started in some times."""
+        asked = list(times)
+        return [q for q in QUERIES if any(t.from_ms <= q["query_start_time_ms"] < t.until_ms for t in asked)]
 
     def cluster_events(self, spans: Iterable[Span]) -> Iterator[EventsRead]:
         """What happened to some clusters in some times."""

@@ -282,6 +282,7 @@ _TOLD: tuple[tuple[int, float, str, str, dict[str, str], str], ...] = (
     (2, 8, "notebook", "renameNotebook", {"notebookId": "5", "newName": "report", "parentPath": "/Users/eve"}, "{}"),
     (1, 1, "notebook", "runCommand", _of_command("over midnight", 2), "{}"),
     (1, 0.5, "notebook", "runCommand", _of_command("beside it", 1), "{}"),
+    (1, 22, "databrickssql", "commandSubmit", {"commandId": "q-1", "warehouseId": "wh-1"}, "{}"),
     (3, 14, "notebook", "runCommand", _of_command("where nothing ran", 1), "{}"),
 )
 
@@ -344,6 +345,14 @@ EVENTS = [
     for day, hour, kind in ((2, 2, "CREATING"), (2, 2.1, "RUNNING"), (3, 12, "TERMINATING"))
 ]
 """What the workspace's API says besides; of each cluster two events of each day are beyond those of audit logs."""
+QUERIES: list[dict[str, Any]] = [
+    {"query_id": "q-0", "warehouse_id": "wh-0", "query_start_time_ms": at(0, 6), "status": "FAILED", "user_id": 7},
+    {"query_id": "q-1", "warehouse_id": "wh-1", "query_start_time_ms": at(1, 22), "status": "FINISHED",
+     "query_end_time_ms": at(2, 1), "metrics": {"total_time_ms": 10_800_000, "result_from_cache": False}},
+    {"query_id": "q-2", "query_start_time_ms": at(2, 3), "status": "CANCELED", "channel_used": {"name": "preview"}},
+    {"query_id": "q-3", "warehouse_id": "wh-2", "query_start_time_ms": at(3, 10), "status": "RUNNING", "duration": 9},
+]  # fmt: skip
+"""What it says of SQL queries: one over midnight, one on no warehouse, one that goes on."""
 WAREHOUSES = [
     {"id": "wh-0", "name": "shared", "cluster_size": "2X-Small", "warehouse_type": "CLASSIC", "state": "RUNNING"},
     {"id": "wh-1", "name": "bi large", "cluster_size": "Large", "warehouse_type": "PRO", "state": "STOPPED"},

@@ -90,6 +90,14 @@ def test_a_start_costs_nodes_and_no_dbus() -> None:
     assert dollars(found.total_cost) == 6.5
 
 
+def test_a_start_of_unknown_nodes_is_unknown_although_it_costs_no_dbus() -> None:
+    """The total was 0, which says that a start was free."""
+    found = cost(billable=False, sizes={})
+    assert (found.dbu_cost, found.compute_cost, found.total_cost) == (0, None, None)
+    assert found.cost_status == "missing size Small"
+    assert cost(billable=False, sizes={}, serverless=True).total_cost == 0
+
+
 def test_what_is_off_costs_nothing_whatever_is_known() -> None:
     found = cost(None, size=None, running=False, billable=False, clusters=0, sizes={}, rates={})
     assert (found.total_cost, found.dbus, found.compute_cost, found.cost_status) == (0, 0, 0, "priced")

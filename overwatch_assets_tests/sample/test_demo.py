@@ -103,7 +103,7 @@ def test_rows_of_both_workspaces_and_all_days_and_a_second_demo_changes_nothing(
         for table, expected in (("sparkjob_gold", jobs), ("sparktask_gold", tasks)):
             assert first[table][name]["rows"] == len(expected) > 100
     for view in documented().values():
-        assert [twice(view, first[view.table][name]["path"]) for name in names] == [[], []], view.name
+        assert [twice(view.key, first[view.table][name]["path"]) for name in names] == [[], []], view.name
     assert "Standard_DS4_v2" in warning(home, "clusterstatefact_gold", "priced")
     assert "Standard_DS4_v2" in warning(home, "cluster_cost_segments_silver", "priced")
     assert "5X-Large" in warning(home, "warehousestatefact_gold", "priced")

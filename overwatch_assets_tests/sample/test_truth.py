@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from overwatch_assets.sample.random_story import (
+from overwatch_assets.sample.random_parts import (
     AUTOMATED,
     INTERACTIVE,
     NODE,

@@ -57,6 +57,17 @@ def stored(store: TableStore) -> deltalake.DeltaTable:
     return deltalake.DeltaTable(store.path(TABLE))
 
 
+def test_a_double_that_is_the_only_one_of_a_file_keeps_its_last_digit(store: TableStore) -> None:
+    """Sail would read it from the file's statistics, as 100.40384333333331: it would be written again by each load."""
+    table = replace(TABLE, columns=(*TABLE.columns, Column("hours", "double", "Hours.")))
+    hours = 361_453_836 / 3_600_000
+    assert str(hours) == "100.40384333333333"
+    store.append(table, lambda: store.frame([("1", FIRST, 1, None, None, hours)], table.schema))
+    assert store.arrow(store.read(table)).column("hours").to_pylist() == [hours]
+    (added,) = pa.table(deltalake.DeltaTable(store.path(table)).get_add_actions(flatten=True)).to_pylist()
+    assert (added["min.id"], added.get("min.hours")) == (1, None), "files are still skipped by other columns"
+
+
 def test_columns_are_read_in_declared_order_and_none_is_stored_as_not_null(store: TableStore) -> None:
     """Sail would take NOT NULL from the literal; it does put the partition column last."""
     given = store.spark.range(1).select(
