@@ -1,6 +1,8 @@
 """Sums of cost segments, as the gold tables have them: doubles, in dollars, DBUs and hours."""
 
+import operator
 from collections.abc import Sequence
+from functools import reduce
 
 from pyspark.sql import Column as SparkColumn, DataFrame, functions as F
 
@@ -55,15 +57,18 @@ def whole(amount: SparkColumn) -> SparkColumn:
 
 def dollars(amounts: SparkColumn) -> SparkColumn:
     """Aggregate of `amounts` structs: all that is known of their costs, in dollars; null if nothing is."""
-    known = [F.sum(amounts[name]) for name in COSTS]
-    return F.when(F.coalesce(*known).isNotNull(), _added(known)) / F.lit(float(UNIT))
+    return _known([F.sum(amounts[name]) for name in COSTS], [whole(amounts[name]) for name in COSTS])
 
 
-def _added(known: Sequence[SparkColumn]) -> SparkColumn:
-    whole = F.coalesce(known[0], F.lit(0))
-    for each in known[1:]:
-        whole = whole + F.coalesce(each, F.lit(0))
-    return whole
+def _known(parts: Sequence[SparkColumn], wholes: Sequence[SparkColumn]) -> SparkColumn:
+    """Sum of what is known of some parts, in dollars; null if nothing is.
+
+    That a cluster costs nothing while it is off tells nothing of what it costs when it is on: 0 is known only where
+    all is.
+    """
+    added = reduce(operator.add, (F.coalesce(part, F.lit(0)) for part in parts))
+    is_whole = reduce(operator.and_, (part.isNotNull() for part in wholes))
+    return F.when((added != 0) | is_whole, added) / F.lit(float(UNIT))
 
 
 def part(name: str, unit: int = UNIT) -> SparkColumn:
@@ -73,8 +78,7 @@ def part(name: str, unit: int = UNIT) -> SparkColumn:
 
 def total(names: Sequence[str]) -> SparkColumn:
     """Sum of what is known of some parts; null if nothing is."""
-    known = [F.col(f"_known_{name}") for name in names]
-    return F.when(F.coalesce(*known).isNotNull(), _added(known)) / F.lit(float(UNIT))
+    return _known([F.col(f"_known_{name}") for name in names], [F.col(f"_{name}") for name in names])
 
 
 def money() -> dict[str, SparkColumn]:

@@ -9,12 +9,13 @@ import tempfile
 import time
 from pathlib import Path
 
-from overwatch_assets_tests.bench import costs, lookups, ranges
+from overwatch_assets_tests.bench import audit, costs, lookups, ranges
 from overwatch_assets_tests.bench.logs import write_log
 from overwatch_assets_tests.bench.peers import Cost, duckdb_parse, history_server, run
 
 SMALL, RANGE = "6 MB as a whole process", "31 days of one workspace"
 COSTS = "cost chain"
+AUDIT = "audit logs"
 LOOKUPS = "1,000,000 rows as of 100,000"
 # name, applications, megabytes each
 CASES = (("100 MB", 1, 100), ("400 MB", 1, 400), ("1 GB", 1, 1000), ("40 x 10 MB", 40, 10))
@@ -22,7 +23,7 @@ CASES = (("100 MB", 1, 100), ("400 MB", 1, 400), ("1 GB", 1, 1000), ("40 x 10 MB
 
 def main() -> None:
     """Measure every case, or those named on the command line, and print a table."""
-    wanted = sys.argv[1:] or [*(name for name, _, _ in CASES), SMALL, RANGE, COSTS, LOOKUPS]
+    wanted = sys.argv[1:] or [*(name for name, _, _ in CASES), SMALL, RANGE, COSTS, AUDIT, LOOKUPS]
     _say(f"Python {platform.python_version()}, {platform.machine()}, {platform.system()}")
     rows = []
     with tempfile.TemporaryDirectory(prefix="overwatch-bench-") as folder:
@@ -42,6 +43,8 @@ def main() -> None:
         if COSTS in wanted:
             for way in ("daily", "monthly"):
                 _say(_costs(Path(folder), way))
+        if AUDIT in wanted:
+            _say(_audit(Path(folder)))
         if LOOKUPS in wanted:
             cost = run([sys.executable, "-m", lookups.__name__])
             _say(f"{LOOKUPS}, half of one key: {cost.seconds:.1f} s, {cost.peak_mb:.0f} MB")
@@ -95,6 +98,33 @@ def _costs(folder: Path, way: str) -> str:
         return said
     early, late = (statistics.median(took[a:b]) for a, b in ((1, 11), (50, 60)))
     return f"{said}; median of days 2-11 {early:.1f} s, of days 51-60 {late:.1f} s, ratio {late / early:.2f}"
+
+
+def _audit(folder: Path) -> str:
+    """Twice: what a module's share of the time becomes on double the data."""
+    said, shares = [], []
+    for events in (200_000, 400_000):
+        home = folder / f"audit-{events}"
+        home.mkdir()
+        size = audit.make(home, events)
+        result = home / "result.json"
+        cost = run([sys.executable, "-m", audit.__name__, str(home), str(result)])
+        took = json.loads(result.read_text())
+        share = {name: seconds / sum(took.values()) for name, seconds in took.items()}
+        shares.append(share)
+        largest = ", ".join(f"{n} {share[n]:.0%}" for n in sorted(share, key=lambda n: -share[n])[:8])
+        said.append(
+            f"{AUDIT}, {events} events, {size:.0f} MB: {cost.seconds:.0f} s, {size / cost.seconds:.1f} MB/s, "
+            f"peak {cost.peak_mb:.0f} MB; {largest}"
+        )
+        shutil.rmtree(home)
+    once, twice = shares
+    most = max((name for name in twice if twice[name] >= 0.01), key=lambda name: twice[name] / once[name])
+    said.append(
+        f"{AUDIT}: of modules with a hundredth of the time the share that grew most is {most}'s, "
+        f"{twice[most] / once[most]:.2f} times"
+    )
+    return "\n".join(said)
 
 
 def _load(folder: Path, logs: list[Path]) -> Cost:
