@@ -66,10 +66,10 @@ def _type(told: Any, named: Mapping[str, Any]) -> T.DataType:
             return spark_type(told)
 
 
-def twice(key: Iterable[str], path: str) -> list[tuple[Any, ...]]:
+def twice(key: Iterable[str], path: str) -> list[str]:
     """Keys that several rows of a table of one workspace have."""
     rows = deltalake.DeltaTable(path).to_pyarrow_table(columns=list(key)).to_pylist()
-    return [key for key, times in Counter(tuple(row.values()) for row in rows).items() if times > 1]
+    return [key for key, times in Counter(str(tuple(row.values())) for row in rows).items() if times > 1]
 
 
 def has(ours: T.DataType, theirs: T.DataType) -> bool:

@@ -158,11 +158,11 @@ class Told(Workshop):
         windows = runner.windows(list(self.story.days if days is None else days))
         return [result for window in windows for result in runner.load_side_by_side(wanted, window)]
 
-    def repeated_keys(self) -> dict[str, list[tuple[object, ...]]]:
+    def repeated_keys(self) -> dict[str, list[str]]:
         """Keys of tables, and documented ones of views, that more than one row has."""
         there = {name: self.location.path(name) for name, table in tables().items() if self.store().exists(table)}
         keys = [(name, tables()[name].keys) for name in there]
-        keys += [(view.table, view.key) for view in documented().values() if view.table in there]
+        keys += [(view.table, view.instead or view.key) for view in documented().values() if view.table in there]
         return {name: found for name, key in keys if (found := twice(key, there[name]))}
 
     @property
