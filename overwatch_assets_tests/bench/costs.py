@@ -1,4 +1,4 @@
-"""The cost chain on a workspace of 1,000 clusters, 60 days and 20,000 runs: `… costs (daily|monthly) HOME DAYS RESULT`.
+"""The cost chain on a workspace of 1,000 clusters, 60 days and 20,000 runs: `… costs HOME FIRST UNTIL RESULT`.
 
 Each day has the same volume, and the same number of clusters, runs and states are open at its end. 700 clusters stay:
 of these 50 never stop and the others run once a day. 5 a day are made for one run, and end with it.
@@ -248,11 +248,8 @@ class Api:
             yield EventsRead(s, [page], None)
 
 
-def load(home: Path, chunks: Iterable[tuple[int, int]], say: Any = print) -> list[float]:
-    """Load all tables of the chain for runs of days, each `[from, until)`, and return the seconds of each.
-
-    Each has an engine of its own, as runs of Dagster and of the command line have.
-    """
+def load(home: Path, first: int, until: int) -> float:
+    """Load all tables of the chain for some days, `[first, until)`, and return the seconds that it took."""
     from overwatch_assets.config.deployment import Workspace
     from overwatch_assets.contract.registry import modules, tables
     from overwatch_assets.engine.session import session
@@ -283,31 +280,20 @@ def load(home: Path, chunks: Iterable[tuple[int, int]], say: Any = print) -> lis
         if table.name in chain:
             chain |= {name for name in table.upstreams if "spark" not in name}
     wanted = [t for t in modules() if t.name in chain]
-    took = []
-    for first, until in chunks:
-        began, cpu = time.monotonic(), time.process_time()
-        with session() as spark:
-            store = TableStore(spark, Location(workspace.table_root(external_metastore=False)), ORGANIZATION)
-            readers = Sources(workspace_readers(cast("Any", partial(Api, home, until - 1))), cores=2)
-            now = dt.datetime.combine(FIRST + dt.timedelta(until - 1), dt.time(23, 59), dt.UTC)
-            runner = Runner(workspace, store, readers, now)
-            window = Window(START_MS + first * DAY_MS, START_MS + until * DAY_MS)
-            each = list(runner.load_side_by_side(wanted, window))
-            if first // 7 < until // 7:  # maintenance, once a week
-                for table in tables().values():
-                    if store.exists(table):
-                        optimize(store.path(table), table)
-        took.append(time.monotonic() - began)
-        parts = " ".join(f"{r.table}={r.seconds:.1f}" for r in sorted(each, key=lambda r: -r.seconds)[:9])
-        say(f"days {first + 1}-{until}: {took[-1]:.1f} s, CPU {time.process_time() - cpu:.1f} s: {parts}")
-    return took
-
-
-def _main(what: str, home: Path, days: int, result: Path) -> None:
-    chunks = [(n, n + 1) for n in range(days)] if what == "daily" else [(n, n + 30) for n in range(0, days, 30)]
-    took = load(home, chunks, partial(print, flush=True))
-    result.write_text(json.dumps(took))
+    began = time.monotonic()
+    with session() as spark:
+        store = TableStore(spark, Location(workspace.table_root(external_metastore=False)), ORGANIZATION)
+        readers = Sources(workspace_readers(cast("Any", partial(Api, home, until - 1))), cores=2)
+        now = dt.datetime.combine(FIRST + dt.timedelta(until - 1), dt.time(23, 59), dt.UTC)
+        runner = Runner(workspace, store, readers, now)
+        list(runner.load_side_by_side(wanted, Window(START_MS + first * DAY_MS, START_MS + until * DAY_MS)))
+        if first // 7 < until // 7:  # maintenance, once a week
+            for table in tables().values():
+                if store.exists(table):
+                    optimize(store.path(table), table)
+    return time.monotonic() - began
 
 
 if __name__ == "__main__":
-    _main(sys.argv[1], Path(sys.argv[2]), int(sys.argv[3]), Path(sys.argv[4]))
+    _home, _first, _until, _result = sys.argv[1:]
+    Path(_result).write_text(json.dumps(load(Path(_home), int(_first), int(_until))))
