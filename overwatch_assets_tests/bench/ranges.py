@@ -31,15 +31,15 @@ def by_runner(home: Path) -> None:
     from overwatch_assets.engine.session import session
     from overwatch_assets.runner.runner import Runner
     from overwatch_assets.sources.registry import Sources
+    from overwatch_assets.sources.standard import workspace_readers
     from overwatch_assets.storage.location import Location
     from overwatch_assets.storage.tables import TableStore
 
     workspace = next(w for w in World(home).deployment.workspaces if w.workspace_id == WORKSPACE)
     with session() as spark:
         store = TableStore(spark, Location(workspace.table_root(external_metastore=False)), WORKSPACE)
-        runner = Runner(workspace, store, Sources(), dt.datetime.now(dt.UTC))
-        wanted = [t for t in modules() if t.name not in ("audit_log_bronze", "clusters_snapshot_bronze")]
-        for result in runner.load_all(wanted, [FIRST + dt.timedelta(n) for n in range(DAYS)]):
+        runner = Runner(workspace, store, Sources(workspace_readers(None)), dt.datetime.now(dt.UTC))
+        for result in runner.load_all(modules(), [FIRST + dt.timedelta(n) for n in range(DAYS)]):
             sys.stdout.write(f"{result.table} {result.window}: {result.status}, {result.seconds:.1f} s\n")
 
 

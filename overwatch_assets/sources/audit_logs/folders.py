@@ -28,7 +28,7 @@ from overwatch_assets.sources.event_logs.listing import ListingFailure, LogFile,
 from overwatch_assets.sources.event_logs.reader import RANGES, Position, plan_ranges, ranges_table, read_batches
 
 _DAY_FOLDER = re.compile(r"date=(\d{4}-\d\d-\d\d)")
-_FRAME_BYTES = 64 << 20  # of lines: bounds what one insert compares
+_FRAME_BYTES = 16 << 20  # of lines: their rows fit into a message, so they are computed once
 _EXPANSION = 8  # of Parquet and of compressed Avro, about
 _FILE = pa.schema([("path", pa.string()), ("day", pa.date32())])
 _READERS = {"parquet": read_parquet, "capture": read_capture}
