@@ -3,7 +3,7 @@
 from pathlib import Path
 
 from overwatch_assets.cli import ask
-from overwatch_assets.cli.output import console, print_csv, print_json, print_table
+from overwatch_assets.cli.output import console, print_csv, print_json, print_table, write_generated
 from overwatch_assets.cli.where import deployment_of
 from overwatch_assets.consumer.named_queries import TOPICS, Query, named_queries, named_query
 from overwatch_assets.consumer.query_docs import render
@@ -57,13 +57,7 @@ def run(
 
 def docs(output: Path, *, check: bool) -> None:
     """Write the list of queries, or check that it is what their files say."""
-    text = render()
-    if not check:
-        output.parent.mkdir(parents=True, exist_ok=True)
-        output.write_text(text, encoding="utf-8")
-        console().print(f"Wrote {output}")
-    elif not output.exists() or output.read_text(encoding="utf-8") != text:
-        raise ConfigurationError(f"{output} is not what the queries say: run `overwatch queries docs`")
+    write_generated(output, render(), check=check, source="the queries", command="overwatch queries docs")
 
 
 def _given(query: Query, pairs: list[str]) -> dict[str, object]:

@@ -9,6 +9,7 @@ import typer
 from overwatch_assets.cli.guard import Guarded
 from overwatch_assets.cli.options import DeploymentOption, JsonOption, StorageOption
 from overwatch_assets.cli.queries import app as queries
+from overwatch_assets.consumer.dialect import Dialect
 
 app = typer.Typer(
     name="overwatch",
@@ -29,14 +30,6 @@ WorkspacesOption = Annotated[
 def listed(option: str | None) -> tuple[str, ...]:
     """Take the items of an option apart."""
     return tuple(item.strip() for item in (option or "").split(",") if item.strip())
-
-
-class Dialect(StrEnum):
-    """Metastores that views can be written for."""
-
-    spark = "spark"
-    hive = "hive"
-    unity = "unity"
 
 
 class Engine(StrEnum):
@@ -125,7 +118,7 @@ def views(
 
     command.run(
         deployment,
-        dialect=None if dialect is None else dialect.value,
+        dialect=dialect,
         workspaces=listed(workspaces),
         etl=etl_database,
         consumer=consumer_database,

@@ -8,11 +8,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from overwatch_assets.cli.guard import first_line
-from overwatch_assets.cli.output import console, plain_rows, print_json, print_table
+from overwatch_assets.cli.output import console, plain_rows, print_json, print_table, write_generated
 from overwatch_assets.cli.where import deployment_file, deployment_of
 from overwatch_assets.config.deployment import Deployment
 from overwatch_assets.config.prices import price_book
-from overwatch_assets.errors import ConfigurationError, OverwatchError
+from overwatch_assets.errors import OverwatchError
 
 if TYPE_CHECKING:
     from pyspark.sql import DataFrame
@@ -179,11 +179,4 @@ def dictionary(output: Path, *, check: bool) -> None:
     """Write the data dictionary, or check that it is what the contracts say."""
     from overwatch_assets.contract.dictionary import render  # noqa: PLC0415 - as above
 
-    text = render()
-    if check:
-        if not output.exists() or output.read_text(encoding="utf-8") != text:
-            raise ConfigurationError(f"{output} is not what the contracts say: run `overwatch dictionary`")
-        return
-    output.parent.mkdir(parents=True, exist_ok=True)
-    output.write_text(text, encoding="utf-8")
-    console().print(f"Wrote {output}")
+    write_generated(output, render(), check=check, source="the contracts", command="overwatch dictionary")

@@ -7,6 +7,7 @@ import decimal
 import itertools
 import sys
 from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 
@@ -16,6 +17,8 @@ from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
 from rich.table import Table as RichTable
 from rich.text import Text
+
+from overwatch_assets.errors import ConfigurationError
 
 _PIPED_WIDTH = 200  # characters; a terminal has its own
 _CELL = 60
@@ -43,6 +46,20 @@ def _csv_cell(value: object) -> object:
     if value is None or isinstance(value, str):
         return value
     return orjson.dumps(value, default=_as_json).decode().strip('"')
+
+
+def write_generated(file: Path, text: str, *, check: bool, source: str, command: str) -> None:
+    """Write a document that is made from its ``source``, or check that the file is still what the source says.
+
+    Raises:
+        ConfigurationError: it is not; with the command that writes it.
+    """
+    if not check:
+        file.parent.mkdir(parents=True, exist_ok=True)
+        file.write_text(text, encoding="utf-8")
+        console().print(f"Wrote {file}")
+    elif not file.exists() or file.read_text(encoding="utf-8") != text:
+        raise ConfigurationError(f"{file} is not what {source} say: run `{command}`")
 
 
 def print_table(

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 from overwatch_assets.cli.guard import first_line
 from overwatch_assets.cli.output import console
 from overwatch_assets.cli.where import deployment_of
+from overwatch_assets.consumer.dialect import Dialect
 from overwatch_assets.errors import ConfigurationError, OverwatchError
 
 if TYPE_CHECKING:
@@ -22,7 +23,7 @@ class ViewsError(OverwatchError):
 def run(
     deployment: str | None,
     *,
-    dialect: str | None,
+    dialect: Dialect | None,
     workspaces: Sequence[str],
     etl: str | None,
     consumer: str | None,
@@ -34,7 +35,7 @@ def run(
         ConfigurationError: a workspace is unknown, a name is none of the dialect's, or the engine keeps no metastore.
         ViewsError: a database is missing that is not ours to make, or the engine refused a statement.
     """
-    from overwatch_assets.consumer.rendered import Dialect, render  # noqa: PLC0415 - errors of options come quickly
+    from overwatch_assets.consumer.rendered import render  # noqa: PLC0415 - errors of options come quickly
 
     known = deployment_of(deployment)
     if apply and known.engine.kind == "sail":
@@ -42,8 +43,7 @@ def run(
             "--apply needs the engine spark or databricks in the deployment file: sail keeps no metastore. Without "
             "--apply the statements are printed, for a notebook or an SQL editor"
         )
-    chosen = None if dialect is None else Dialect(dialect)
-    script = render(known, chosen, workspaces=workspaces, etl=etl, consumer=consumer)
+    script = render(known, dialect, workspaces=workspaces, etl=etl, consumer=consumer)
     if not apply:
         sys.stdout.write(script.text)
         return

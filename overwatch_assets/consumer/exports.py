@@ -19,6 +19,7 @@ from pyspark.sql import Column, DataFrame, functions as F
 from overwatch_assets.consumer.views import rows_of
 from overwatch_assets.contract.registry import tables
 from overwatch_assets.errors import ConfigurationError
+from overwatch_assets.rules.days import DAY_MS, day_start_ms
 from overwatch_assets.rules.job_settings import ACTIONS
 from overwatch_assets.rules.notebook_records import NAMING
 from overwatch_assets.runner.report import loaded_until_ms, read_report
@@ -116,8 +117,7 @@ def export(
     ids_of = {d.name: tables()[d.table].module_id or 0 for d in DIMENSIONS}
     reports = {i: read_report(platform.store(i), ids_of.values()) for ids in folders.values() for i in ids}
     for day in sorted(days):
-        end = dt.datetime.combine(day + dt.timedelta(days=1), dt.time(), dt.UTC)
-        end_ms = int(end.timestamp() * 1000)
+        end_ms = day_start_ms(day) + DAY_MS
         for folder, ids in folders.items():
             for dimension in DIMENSIONS:
                 rows = [document(dimension, day, row) for row in _last_rows(platform, ids, dimension, end_ms)]

@@ -11,13 +11,13 @@ reader of a view needs no rights.
 
 from collections.abc import Callable, Collection, Iterator
 from dataclasses import dataclass
-from enum import StrEnum
 from functools import cached_property
 from re import sub
 
 import deltalake
 
 from overwatch_assets.config.deployment import Deployment
+from overwatch_assets.consumer.dialect import Dialect
 from overwatch_assets.consumer.views import expression, views
 from overwatch_assets.contract.registry import tables
 from overwatch_assets.contract.table import Table
@@ -26,14 +26,6 @@ from overwatch_assets.errors import ConfigurationError
 from overwatch_assets.storage import sql
 
 Exists = Callable[[str], bool]
-
-
-class Dialect(StrEnum):
-    """Whose metastore: any Spark's, the Hive metastore of Databricks, or Unity Catalog."""
-
-    spark = "spark"
-    hive = "hive"
-    unity = "unity"
 
 
 @dataclass(frozen=True)
@@ -221,7 +213,7 @@ def _check(dialect: Dialect, names: tuple[str, str]) -> None:
     for name in names:
         if name.count(".") != (dialect is Dialect.unity):
             wanted = "a name such as catalog.schema" if dialect is Dialect.unity else "a name without a dot"
-            raise ConfigurationError(f"A database of {dialect.value} has {wanted}, which {name} is not")
+            raise ConfigurationError(f"A database of {dialect} has {wanted}, which {name} is not")
     if dialect is Dialect.unity and names[0] == names[1]:
         raise ConfigurationError(
             f"In Unity Catalog tables and views need two schemas, but both are to be in {names[0]}"

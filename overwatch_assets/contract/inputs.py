@@ -48,6 +48,7 @@ class Linked:
             `input.column`: those that a date of its rows names. None: not known, all days are looked through.
         reach: an input whose rows lie on the entity's day because they end there, and may begin before it: a change
             touches the days of those that meet it, and what meets the time of a day's rows is read.
+        lasting: of a `Machine`: only rows that had not ended when the state began from which it is told are read.
     """
 
     key: tuple[str, ...]
@@ -55,6 +56,7 @@ class Linked:
     earlier: str | None = None
     on: str | None = None
     reach: str | None = None
+    lasting: bool = False
     optional: bool = False
 
 

@@ -3,7 +3,7 @@
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from pyspark.sql import DataFrame, Window, functions as F
+from pyspark.sql import DataFrame, functions as F
 
 from overwatch_assets.contract import AsOf, Column, Events, Fold, Linked, View, table
 from overwatch_assets.gold.clusterstatefact_gold import clusterstatefact_gold as STATES
@@ -16,6 +16,7 @@ from overwatch_assets.rules.names import member
 from overwatch_assets.rules.notebook_records import NAMING, RUN, SERVICE, command_start, requests_of
 from overwatch_assets.rules.per_entity import answered, gathered
 from overwatch_assets.rules.spark_time import timestamp_of
+from overwatch_assets.rules.windows import numbered
 
 _AUDIT = "audit_log_bronze"
 _COMPUTE = "event_command_cluster_id"
@@ -174,11 +175,11 @@ def notebookcommands_gold(
     costs = _costs(commands, notebook_gold, clusterstatefact_gold, jobrun_gold)
     costs = costs.select(*(F.col(c).alias(f"_of_{c}" if c in _IDENTITY else c) for c in costs.columns))
     named = _named(commands, notebook_gold).join(costs, [F.col(c) == F.col(f"_of_{c}") for c in _IDENTITY], "left")
-    again = Window.partitionBy("compute", "date", "command_id", "startMS").orderBy("endMS", "hashKey")
     status = F.when(~F.col("_timed"), F.lit("missing execution time")).otherwise(F.lit(NO_STATE))
     instant = F.col("_timed") & (F.col("startMS") == F.col("endMS"))  # it took no time, and costs nothing
     amounts = {name: F.when(instant, F.lit(0.0)).otherwise(value) for name, value in money().items()}
-    return named.select(
+    same = ("compute", "date", "command_id", "startMS")
+    return numbered(named, "sequence", same, ("endMS", "hashKey")).select(
         "date",
         timestamp_of(F.col("startMS")).alias("timestamp"),
         *("notebook_id", "notebook_path", "notebook_name", "command_id", "command_text", "execution_time_s"),
@@ -194,7 +195,7 @@ def notebookcommands_gold(
         F.col("endMS").alias("endEpochMS"),
         "concurrent_commands",
         F.coalesce("job_run_ids", F.array().cast("array<bigint>")).alias("job_run_ids"),
-        (F.row_number().over(again) - 1).cast("int").alias("sequence"),
+        "sequence",
         "compute",
         F.filter(F.array("notebook_id"), lambda k: k.isNotNull()).alias("notebooks_used"),
     )

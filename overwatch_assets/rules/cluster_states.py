@@ -116,7 +116,7 @@ class Cluster:
         loaded_until: how far its events are loaded.
         longest_ms: how long a cluster may be silent, without an open run, until it is taken to have ended.
         runs: its runs, but for those that ended until the start of ``before``.
-        was_used: there are, or were, runs.
+        was_used: a run was on it until the start of ``before``.
     """
 
     events: Sequence[Event]
@@ -148,6 +148,7 @@ class State:
         current: workers at its start; None: no event and no definition says.
         since_restart_ms: how long it was on since the restart, at the end of the state; 0 for the first state after an
             end, an edit or `RESTARTING`, and while it is off.
+        was_used: a run was on the cluster until its start.
     """
 
     type: str
@@ -161,6 +162,7 @@ class State:
     reset: bool
     restart: int
     since_restart_ms: int
+    was_used: bool
 
     @property
     def dbu_billable(self) -> bool:
@@ -179,6 +181,7 @@ def states(cluster: Cluster) -> list[State]:
     workers: int | None = None
     target: int | None = None
     restart = 0
+    used_at = min((run.start for run in cluster.runs), default=None)
     for at, (event, on) in enumerate(events):
         before = found[-1] if found else None
         reset = before is not None and (before.type in _RESETS or not before.running)
@@ -211,6 +214,7 @@ def states(cluster: Cluster) -> list[State]:
                 reset=reset,
                 restart=restart,
                 since_restart_ms=end - restart if on and not reset else 0,
+                was_used=cluster.was_used or (used_at is not None and used_at <= event.ms),
             )
         )
     return [state for state in found if state.end > state.start or state is found[-1]]

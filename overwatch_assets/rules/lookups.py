@@ -1,12 +1,16 @@
 """As-of joins: a row of one frame with what another frame knew at its time."""
 
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
+from typing import Any, cast
 
-from pyspark.sql import Column, DataFrame, Window, functions as F, types as T
+from pyspark.sql import Column, DataFrame, Window, WindowSpec, functions as F, types as T
 
 from overwatch_assets.errors import ConfigurationError
+from overwatch_assets.rules.windows import PART, agree, in_parts, parted
 
+_BEHIND = (Window.unboundedPreceding, Window.currentRow)
+_AHEAD = (Window.currentRow, Window.unboundedFollowing)
 _TIMES = (T.ByteType, T.ShortType, T.IntegerType, T.LongType, T.TimestampType, T.DateType)
 
 
@@ -66,67 +70,82 @@ def lookup_when(
     if not (look_back or look_ahead):
         raise ConfigurationError("lookup_when looks neither back nor ahead")
     wanted = [c for c in (columns or kinds) if c not in keys and (columns is not None or c != right_time)]
-    known = right.where(_all_known([*keys, right_time]))
     key_names = [f"_k{n}" for n in range(len(keys))]
-    names = [f"_r{n}" for n in range(len(wanted))]
-    values = [F.col(c).alias(n) for c, n in zip(wanted, names, strict=True)]
-    rank = F.row_number().over(
-        Window.partitionBy(*keys, right_time).orderBy(*order, F.to_json(F.struct(*(F.col(c) for c in kinds))))
+    ours = {c: f"_l{n}" for n, c in enumerate(own)}
+    theirs = {c: f"_r{n}" for n, c in enumerate(wanted)}
+    # Of two structs that differ in what the engine attaches to their members, Sail makes no coalesce: casts drop that.
+    content = F.to_json(F.struct(*(F.col(c) for c in kinds)))
+    in_turn = {f"_o{n}": F.col(c) for n, c in enumerate(order)} | {"_content": content}
+    history = parted(
+        right.where(_all_known([*keys, right_time])).select(
+            *(F.col(k).cast(own[k]).alias(n) for k, n in zip(keys, key_names, strict=True)),
+            _number(F.col(right_time), kinds[right_time]).alias("_t"),
+            F.lit(1 if allow_equal else 2).alias("_side"),
+            F.lit(1).alias("_right"),
+            F.col(right_time).alias("_at"),
+            *(value.alias(n) for n, value in in_turn.items()),
+            *(F.col(c).cast(kinds[c]).alias(n) for c, n in theirs.items()),
+        ),
+        key_names,
     )
-    theirs = known.select(
-        *(F.col(k).cast(own[k]).alias(n) for k, n in zip(keys, key_names, strict=True)),
-        _number(F.col(right_time), kinds[right_time]).alias("_t"),
-        F.lit(1 if allow_equal else 2).alias("_side"),
-        rank.cast("int").alias("_rank"),
-        F.struct(F.col(right_time).alias("_at"), *values).alias("_right"),
+    asking = parted(
+        left.select(
+            *(F.col(k).cast(own[k]).alias(n) for k, n in zip(keys, key_names, strict=True)),
+            _number(F.col(left_time), own[left_time]).alias("_t"),
+            F.lit(2 if allow_equal else 1).alias("_side"),
+            F.lit(0).alias("_right"),
+            *(F.col(f"`{c}`").cast(own[c]).alias(n) for c, n in ours.items()),
+        ),
+        key_names,
     )
-    ours = left.select(
-        *(F.col(k).alias(n) for k, n in zip(keys, key_names, strict=True)),
-        _number(F.col(left_time), own[left_time]).alias("_t"),
-        F.lit(2 if allow_equal else 1).alias("_side"),
-        F.lit(0).alias("_rank"),
-        F.struct(*(F.col(f"`{c}`") for c in own)).alias("_left"),
-    )
-    left_type = T.StructType([T.StructField(name, kind) for name, kind in own.items()])
-    at_kind = T.StructField("_at", kinds[right_time])
-    right_type = T.StructType([at_kind, *(T.StructField(n, kinds[c]) for c, n in zip(wanted, names, strict=True))])
-    stacked = ours.withColumn("_right", F.lit(None).cast(right_type)).unionByName(
-        theirs.withColumn("_left", F.lit(None).cast(left_type))
-    )
-    in_time = Window.partitionBy(*key_names).orderBy(F.col("_t").asc_nulls_first(), "_side", "_rank")
-    behind = in_time.rowsBetween(Window.unboundedPreceding, Window.currentRow)
-    ahead = in_time.rowsBetween(Window.currentRow, Window.unboundedFollowing)
-    is_right = F.col("_left").isNull()
-    groups = {"_all": is_right} if by_row else {n: is_right & F.col("_right")[n].isNotNull() for n in names}
-    for group, counts in groups.items():
-        value = F.col("_right") if by_row else F.col("_right")[group]
-        candidate = F.when(counts, F.struct(F.col("_t").alias("t"), value.alias("v")))
-        if look_back:
-            stacked = stacked.withColumn(f"_b{group}", F.last(candidate, ignorenulls=True).over(behind))
-        if look_ahead:
-            stacked = stacked.withColumn(f"_a{group}", F.first(candidate, ignorenulls=True).over(ahead))
-    limits = {"_b": (look_back, max_age), "_a": (look_ahead, max_ahead)}
+    # A row finds its place by counting: behind it is the right row of that number, ahead of it the next.
+    stacked = asking.unionByName(history.select(*key_names, "_t", "_side", "_right", PART), allowMissingColumns=True)
+    so_far = in_parts(key_names, (F.col("_t").asc_nulls_first(), "_side")).rowsBetween(*_BEHIND)
+    found = stacked.withColumn("_n", F.sum("_right").over(so_far)).where(F.col("_right") == 0)
+    of_history = in_parts(key_names, ("_t", *in_turn))
+    values = history.withColumn("_n", F.row_number().over(of_history))
+    sides = [("_b", 0, max_age)] if look_back else []
+    sides += [("_a", 1, max_ahead)] if look_ahead else []
+    for side, ahead, _ in sides:
+        known = values if by_row else _filled(values, key_names, theirs.values(), of_history, ahead=bool(ahead))
+        known = known.select(*(F.col(c).alias(side + c) for c in known.columns))
+        same = [F.col(side + c) == F.col(c) for c in (PART, *key_names)]
+        found = found.join(known, [*same, F.col(f"{side}_n") == F.col("_n") + ahead], "left")
 
     def nearest(name: str) -> Column:
-        """The member of the nearer one. Chosen by member, because Sail reads members of a struct that a CASE hid."""
-        found = []
-        for side, (counts, limit) in limits.items():
-            if counts:
-                hit = F.col(f"{side}{'_all' if by_row else name}")
-                value = hit["v"][name] if by_row else hit["v"]
-                found.append((hit.isNotNull() & _is_near(hit, limit), value))
-        chosen = F.when(*found[0])
-        return chosen.when(*found[1]) if len(found) > 1 else chosen
+        """The value of the nearer side that has one."""
+        hit, at = ("_n", "_t") if by_row else (name, f"{name}_t")
+        chosen: Any = F
+        for side, _, limit in sides:
+            chosen = chosen.when(F.col(side + hit).isNotNull() & _is_near(F.col(side + at), limit), F.col(side + name))
+        return cast("Column", chosen)
 
-    filled = {c: nearest(n) for c, n in zip(wanted, names, strict=True)}
+    filled = {c: nearest(n) for c, n in theirs.items()}
     if found_at is not None:
         filled[found_at] = nearest("_at")
     mine = [
-        F.coalesce(F.col("_left")[c], filled[c].cast(own[c])).alias(c) if c in filled else F.col("_left")[c].alias(c)
-        for c in own
+        F.coalesce(F.col(n), filled[c].cast(own[c])).alias(c) if c in filled else F.col(n).alias(c)
+        for c, n in ours.items()
     ]
-    theirs_only = [value.alias(c) for c, value in filled.items() if c not in own]
-    return stacked.where(F.col("_left").isNotNull()).select(*mine, *theirs_only)
+    return found.select(*mine, *(value.alias(c) for c, value in filled.items() if c not in own))
+
+
+def _filled(
+    history: DataFrame, key_names: Sequence[str], values: Collection[str], of_history: WindowSpec, *, ahead: bool
+) -> DataFrame:
+    """History with the next value of each column that is not null, behind or ahead, instead of each; and its time."""
+    window, pick = (of_history.rowsBetween(*_AHEAD), F.first) if ahead else (of_history.rowsBetween(*_BEHIND), F.last)
+    filled = history
+    for name in values:
+        known = F.struct(F.col("_t").alias("t"), F.col(name).alias("v"), *key_names)
+        nearest = pick(F.when(F.col(name).isNotNull(), known), ignorenulls=True).over(window)
+        filled = filled.withColumn(name, nearest)
+    members = []
+    for name in values:
+        nearest = F.col(name)
+        is_own = nearest.isNotNull() & agree(key_names, [nearest[k] for k in key_names])
+        members += [F.when(is_own, nearest[m]).alias(alias) for m, alias in (("v", name), ("t", f"{name}_t"))]
+    return filled.select(PART, *key_names, "_n", *members)
 
 
 def asof_join(
@@ -200,12 +219,6 @@ def asof_join(
     )
 
 
-def first_of(rows: DataFrame, by: Sequence[str], order: Sequence[str | Column]) -> DataFrame:
-    """Of the rows that agree in some columns the first one, in an order that leaves nothing open."""
-    nth = F.row_number().over(Window.partitionBy(*by).orderBy(*order))
-    return rows.withColumn("_nth", nth).where(F.col("_nth") == 1).drop("_nth")
-
-
 def _check(kinds: Mapping[str, T.DataType], keys: Sequence[str], time: str, side: str, who: str) -> None:
     missing = [c for c in (*keys, time) if c not in kinds]
     if missing:
@@ -227,5 +240,5 @@ def _number(time: Column, kind: T.DataType) -> Column:
     return F.unix_date(time).cast("bigint") if isinstance(kind, T.DateType) else time.cast("bigint")
 
 
-def _is_near(found: Column, limit: int | None) -> Column:
-    return F.lit(True) if limit is None else F.coalesce(F.abs(F.col("_t") - found["t"]) <= limit, F.lit(False))
+def _is_near(at: Column, limit: int | None) -> Column:
+    return F.lit(True) if limit is None else F.coalesce(F.abs(F.col("_t") - at) <= limit, F.lit(False))

@@ -2,8 +2,8 @@
 
 from pyspark.sql import Column as SparkColumn, DataFrame, functions as F
 
-from overwatch_assets.rules.lookups import first_of
 from overwatch_assets.rules.names import member
+from overwatch_assets.rules.windows import first_of
 
 SERVICE, RUN = "notebook", "runCommand"
 

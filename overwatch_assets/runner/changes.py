@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from functools import partial
 
 import pyarrow as pa
+import pyarrow.compute as pc
 from pyspark.sql import DataFrame, functions as F, types as T
 
 from overwatch_assets.contract.table import Table
@@ -154,6 +155,32 @@ class Changes:
         met = records.select("fromTS", "untilTS", key).join(wanted, match, "leftsemi")
         found = self.store.arrow(met.select("fromTS", "untilTS").distinct()).to_pylist()
         return {d for r in found for d in Window(r["fromTS"], r["untilTS"]).days}
+
+    def partitions(self, table: Table, key: Sequence[str], entities: pa.Table) -> set[dt.date | None] | None:
+        """Partitions in which a derived table has, or had, rows of some entities; None: its records do not tell.
+
+        Args:
+            table: the table.
+            key: columns of its entity or its links, in the order of those of ``entities``.
+            entities: their values.
+        """
+        assert table.partition is not None  # noqa: S101 - tells mypy
+        if not {*key} <= {*table.entity, *table.links} or not self.store.exists(TABLE_CHANGES):
+            return None
+        names = {f"_{n}": F.element_at("keys", column) for n, column in enumerate(key)}
+        records = self._of(table).select(
+            F.element_at("keys", F.lit(table.partition)).alias("_days"), *(v.alias(n) for n, v in names.items())
+        )
+        for name in names:
+            records = records.withColumn(name, F.explode(name))
+        texts = [pc.cast(column, pa.string()) for column in entities.columns]
+        wanted = self.store.spark.createDataFrame(pa.table(texts, names=[f"_of{name}" for name in names]))
+        told = records.join(wanted, [F.col(name) == F.col(f"_of{name}") for name in names], "leftsemi")
+        told = told.select(F.col("_days").isNull().alias("silent"), F.explode_outer("_days").alias("day")).distinct()
+        found = self.store.arrow(told)
+        if pc.any(found.column("silent")).as_py():
+            return None  # written before records told it
+        return {None if day is None else dt.date.fromisoformat(day) for day in found.column("day").to_pylist()} | {None}
 
 
 def _overlapping(records: DataFrame, window: Window) -> DataFrame:

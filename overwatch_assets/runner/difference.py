@@ -44,8 +44,8 @@ def _sided(load: Load, rows: DataFrame, side: int) -> DataFrame:
 
 
 def recorded(table: Table) -> list[str]:
-    """Columns whose values change records have."""
-    return list(dict.fromkeys([*table.entity, *table.links]))
+    """Columns whose values change records have: the partition among them, so that rows of an entity are found again."""
+    return list(dict.fromkeys([*table.entity, *table.links, *([table.partition] if table.partition else [])]))
 
 
 def said_of(table: Table) -> list[str]:

@@ -9,11 +9,14 @@ from pyspark.sql import DataFrame, functions as F
 from pyspark.sql.pandas.types import to_arrow_type
 
 from overwatch_assets.contract.rebuild import Fold, Machine
+from overwatch_assets.contract.table import Table
+from overwatch_assets.runner import pruning
 from overwatch_assets.runner.changes import FROM_EVER
 from overwatch_assets.runner.context import Load
 from overwatch_assets.runner.difference import records_of_new, said_of, write_difference
-from overwatch_assets.runner.kept import kept
-from overwatch_assets.runner.reader import FROM, Reader, after, near, of, on_days
+from overwatch_assets.runner.kept import collected, kept
+from overwatch_assets.runner.pruning import near, of, on_days
+from overwatch_assets.runner.reader import FROM, Reader, after
 from overwatch_assets.runner.touched import AT, COUNT, Touch
 
 _FEW_FRESH, _FEW_ROWS = 2_000, 5_000
@@ -64,18 +67,27 @@ def fold(load: Load) -> None:
 def _append(load: Load, batch: pa.Table, reader: Reader) -> None:
     """Entities with nothing stored: no comparison, no MERGE."""
     table, store = load.table, load.store
-    rows = _rows(load, batch, reader)
+    rows = _computed(load, batch, reader)
+    data = None if _is_volume(table) else collected(store, rows, to_append=True)
     load.lease.check()
-    found = batch if said_of(table) == list(table.entity) else store.arrow(rows().select(*said_of(table)))
+    names = said_of(table)
+    if names == list(table.entity):
+        found = batch
+    else:
+        found = store.arrow(rows().select(*names)) if data is None else data.select(names)
+    if not found.num_rows:
+        return  # a load that changes nothing writes nothing
     load.changes.append(table, records_of_new(table, found, load.window))
     load.lease.check()
-    store.append(table, rows)
+    store.append(table, rows if data is None else data)
     load.counts["appended entities"] += batch.num_rows
 
 
 def _replace(load: Load, batch: pa.Table, reader: Reader, days: Sequence[dt.date | None]) -> None:
     """Entities with stored rows, on some days: compare, and write the difference."""
-    write_difference(load, _rows(load, batch, reader), _stored(load, batch, days))
+    rows = _computed(load, batch, reader)
+    new = rows if _is_volume(load.table) else kept(load.store, rows, load.table.schema)
+    write_difference(load, new, _stored(load, batch, days))
 
 
 def _stored(load: Load, batch: pa.Table, days: Sequence[dt.date | None]) -> Callable[[], DataFrame]:
@@ -125,16 +137,14 @@ def _resumed(load: Load, touched: pa.Table) -> pa.Table:
     return whole.sort_by([(e, "ascending") for e in table.entity])
 
 
-def _rows(load: Load, batch: pa.Table, reader: Reader) -> Callable[[], DataFrame]:
-    """The batch's new rows, for each time that they are needed; those of tables of volume are always computed anew."""
-    table = load.table
+def _computed(load: Load, batch: pa.Table, reader: Reader) -> Callable[[], DataFrame]:
+    """The batch's new rows, computed each time that they are asked for."""
+    return lambda: load.finish(load.table(*reader.inputs(batch)))
+
+
+def _is_volume(table: Table) -> bool:
     assert isinstance(table.rebuild, Fold)  # noqa: S101 - tells mypy
-
-    def rows() -> DataFrame:
-        return load.finish(table(*reader.inputs(batch)))
-
-    is_volume = table.rebuild.batch_rows is not None or batch.num_rows > _FEW_ENTITIES
-    return rows if is_volume else kept(load.store, rows, table.schema)
+    return table.rebuild.batch_rows is not None
 
 
 def _stored_entities(load: Load, touched: pa.Table) -> tuple[pa.Table, Sequence[dt.date | None]]:
@@ -143,7 +153,12 @@ def _stored_entities(load: Load, touched: pa.Table) -> tuple[pa.Table, Sequence[
     if not store.exists(table) or store.version(table) == 0:
         return touched.slice(0, 0), ()
     names = list(dict.fromkeys([*table.entity, *([table.partition] if table.partition else [])]))
-    rows = of(store.read(table).select(*names), table.entity, touched, store.spark.createDataFrame)
+    frame = store.read(table)
+    is_spread = table.partition not in (None, *table.entity) and not isinstance(table.rebuild, Machine)
+    if is_spread and store.file_count(table) > pruning.FEW_FILES:
+        told = load.changes.partitions(table, table.entity, touched)
+        frame = frame if told is None else on_days(table, frame, sorted(told, key=str))
+    rows = of(frame.select(*names), table.entity, touched, store.spark.createDataFrame)
     found = store.arrow(rows.distinct())
     days = found.column(table.partition).unique().to_pylist() if table.partition else ()
     entities = found.select(list(table.entity)).group_by(list(table.entity)).aggregate([])
@@ -184,11 +199,11 @@ def _by_day(entities: pa.Table, day: str) -> pa.Table:
 
 
 def _batches(entities: pa.Table, limit: int | None) -> Iterator[pa.Table]:
-    """Runs of entities with at most ``limit`` rows together (one entity is never cut)."""
+    """Runs of entities with at most ``limit`` rows together (one entity is never cut), else of so many entities."""
     if entities.num_rows == 0:
         return
     if limit is None:
-        yield entities
+        yield from (entities.slice(at, _FEW_ENTITIES) for at in range(0, entities.num_rows, _FEW_ENTITIES))
         return
     start, rows = 0, 0
     for at, count in enumerate(entities.column(COUNT).to_pylist()):

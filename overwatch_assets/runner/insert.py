@@ -5,12 +5,13 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 
 import pyarrow.compute as pc
-from pyspark.sql import DataFrame, Window as Over, functions as F, types as T
+from pyspark.sql import DataFrame, functions as F, types as T
 
 from overwatch_assets.contract.rebuild import Insert
 from overwatch_assets.contract.registry import tables
 from overwatch_assets.contract.table import META
 from overwatch_assets.rules.days import day_of
+from overwatch_assets.rules.windows import first_of
 from overwatch_assets.runner.changes import Record, day_window
 from overwatch_assets.runner.context import Load
 from overwatch_assets.runner.difference import as_text, content_of, row_id, write_difference
@@ -126,8 +127,7 @@ def _append(load: Load, frame: DataFrame) -> None:
     def rows() -> DataFrame:
         picked = new().join(store.spark.createDataFrame(fresh.select([_KEY])), _KEY, "leftsemi")
         if doubled:
-            nth = F.row_number().over(Over.partitionBy(_KEY).orderBy(_KEY))
-            picked = picked.select("*", nth.alias("_nth")).where(F.col("_nth") == 1).drop("_nth")
+            picked = first_of(picked, (_KEY,), ())
         return picked.drop(_KEY)
 
     load.lease.check()
@@ -193,10 +193,15 @@ def insert_side(load: Load, name: str, rows: list[tuple[object, ...]]) -> None:
         (load.workspace.workspace_id, *row, load.workspace.workspace_name, load.now, load.run_id, False) for row in rows
     ]
     store = load.store
+    data = store.arrow(store.frame(full, schema))
+    there, dates = store.read(side), None
+    if side.partition is not None and side.partition in side.keys:
+        dates = data.column(side.partition).unique().to_pylist()
+        there = there.where(is_any(F.col(side.partition), dates))
     said = content_of(c.name for c in side.columns if c not in META).alias("_said")
-    fresh = store.frame(full, schema).select(said).join(store.read(side).select(said), "_said", "leftanti")
+    fresh = store.spark.createDataFrame(data, schema).select(said).join(there.select(said), "_said", "leftanti")
     if not store.arrow(fresh.limit(1)).num_rows:
         return  # all of it is there, and a load that changes nothing writes nothing
     load.lease.check()
-    store.merge(side, lambda: store.frame(full, schema), dates=None)
+    store.merge(side, data, dates=dates)
     load.counts[f"{name} rows"] += len(rows)

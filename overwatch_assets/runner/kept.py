@@ -5,9 +5,11 @@ from collections.abc import Callable
 import pyarrow as pa
 from pyspark.sql import DataFrame, types as T
 
+from overwatch_assets.engine.session import is_embedded
 from overwatch_assets.storage.tables import TableStore
 
 MANY, _BYTES = 50_000, 48 * 2**20  # rows and bytes: one message of the client carries less easily
+_MANY_HERE, _BYTES_HERE = 6 * MANY, 4 * _BYTES  # rows that are not sent anywhere, but for memory
 
 
 def kept(store: TableStore, rows: Callable[[], DataFrame], schema: T.StructType) -> Callable[[], DataFrame]:
@@ -20,10 +22,11 @@ def kept(store: TableStore, rows: Callable[[], DataFrame], schema: T.StructType)
     return rows if data is None else lambda: store.spark.createDataFrame(data, schema)
 
 
-def collected(store: TableStore, rows: Callable[[], DataFrame]) -> pa.Table | None:
-    """The rows themselves, where they are few."""
+def collected(store: TableStore, rows: Callable[[], DataFrame], *, to_append: bool = False) -> pa.Table | None:
+    """The rows themselves, where they are few; those that are only to be appended may be more."""
+    many, size = (_MANY_HERE, _BYTES_HERE) if to_append and is_embedded(store.spark) else (MANY, _BYTES)
     try:
-        data = store.arrow(rows().limit(MANY + 1))
+        data = store.arrow(rows().limit(many + 1))
     except pa.ArrowInvalid:  # Sail may call a member of a struct nullable and send it as not null, which can't be cast
         return None
-    return data if data.num_rows <= MANY and data.nbytes <= _BYTES else None
+    return data if data.num_rows <= many and data.nbytes <= size else None

@@ -1,7 +1,7 @@
 """What a transform gets: the entities to rebuild, and of each input the rows that they are made of."""
 
 import datetime as dt
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from functools import reduce
 
 import pyarrow as pa
@@ -12,14 +12,15 @@ from overwatch_assets.contract.inputs import AsOf, Events, Linked
 from overwatch_assets.contract.rebuild import Insert, Machine
 from overwatch_assets.contract.table import Table
 from overwatch_assets.rules.days import DAY_MS, day_of, day_start_ms
+from overwatch_assets.runner import pruning
 from overwatch_assets.runner.changes import FOR_EVER, FROM_EVER, SINCE
 from overwatch_assets.runner.context import Load
+from overwatch_assets.runner.pruning import FEW, near, of, on_days
 from overwatch_assets.runner.touched import COUNT, Touch, meets, only
-from overwatch_assets.storage.tables import TableStore, is_any
+from overwatch_assets.storage.tables import is_any
 
 FROM = "_from"
 """Column of a machine's batch: start of the stored row from which the entity is rebuilt; `FROM_EVER`: there is none."""
-_FEW, _FEW_DAYS, _FEW_FILES = 64, 400, 16
 
 
 class Reader:
@@ -71,6 +72,8 @@ class Reader:
                 parts.append(self._meeting(frame, role, batch, upstream))
             elif isinstance(role, Linked):
                 around = frame if role.on is None else self._on(frame, upstream, role.on, before)
+                if role.lasting:
+                    around = _lasting(around, upstream, role, batch)
                 parts.append(self._of(around, role.key, batch, upstream))
             elif isinstance(role, AsOf) and role.uses is None:
                 parts.append(only(frame, role))
@@ -124,23 +127,22 @@ class Reader:
             for column, name in list(zip(key, self.load.table.entity, strict=True))[1:]:
                 frame = frame.where(near([column], batch.select([name])))
             return _holding(self.load, frame, upstream, key[0], pc.unique(batch.column(0)).to_pylist())
-        return narrowed(self._store, upstream, frame, key, batch.select(list(self.load.table.entity)))
+        return narrowed(self.load, upstream, frame, key, batch.select(list(self.load.table.entity)))
 
     def _meeting(self, frame: DataFrame, role: Linked, batch: pa.Table, upstream: Table) -> DataFrame:
         """Rows of the batch's entities that meet one of its days; all of them if they hold on until the next."""
         assert upstream.interval is not None  # noqa: S101 - tells mypy
         entity, day = self.load.table.entity[: len(role.key)], self.load.table.entity[-1]
+        whole = batch.select(list(entity)).group_by(list(entity)).aggregate([])
         if role.earlier is not None:
-            whole = batch.select(list(entity)).group_by(list(entity)).aggregate([])
             return of(frame, role.key, whole, self._store.spark.createDataFrame)
         days = batch.column(day)
         first, last = (day_start_ms(pc.min(days).as_py()), day_start_ms(pc.max(days).as_py()) + DAY_MS)
         if role.reach is not None:
             first = min(first, self._begin(self.load.upstream(role.reach), role.key, batch))
-            whole = batch.select(list(entity)).group_by(list(entity)).aggregate([])
-            around = frame.where(meets(upstream.interval, F.lit(first), F.lit(last)))
-            return of(around, role.key, whole, self._store.spark.createDataFrame)
         around = frame.where(meets(upstream.interval, F.lit(first), F.lit(last)))
+        if role.reach is not None:
+            return of(around, role.key, whole, self._store.spark.createDataFrame)
         starts = F.unix_millis(F.col("_day").cast("timestamp"))
         names = [*(f"_k{n}" for n in range(len(role.key))), "_day"]
         wanted = self._store.spark.createDataFrame(batch.select([*entity, day]).rename_columns(names))
@@ -161,25 +163,20 @@ class Reader:
         return FOR_EVER if began is None else began
 
 
-def narrowed(store: TableStore, table: Table, frame: DataFrame, key: Sequence[str], entities: pa.Table) -> DataFrame:
+def narrowed(load: Load, table: Table, frame: DataFrame, key: Sequence[str], entities: pa.Table) -> DataFrame:
     """The frame's rows of some entities, on the days that have any.
 
     Where there are many days, they are found first: rows are wide, and an engine reads all of a file's columns.
     """
+    store = load.store
     rows = of(frame, key, entities, store.spark.createDataFrame)
-    if table.partition is None or table.partition in key or store.file_count(table) <= _FEW_FILES:
+    if table.partition is None or table.partition in key or store.file_count(table) <= pruning.FEW_FILES:
         return rows
-    keys = of(frame.select(*key, table.partition), key, entities, store.spark.createDataFrame)
-    days = store.arrow(keys.select(table.partition).distinct()).column(0).to_pylist()
-    return of(on_days(table, frame, days), key, entities, store.spark.createDataFrame)
-
-
-def on_days(table: Table, frame: DataFrame, days: Sequence[dt.date | None]) -> DataFrame:
-    """The frame's rows of some days."""
-    if table.partition is None:
-        return frame
-    on = is_any(F.col(table.partition), [d for d in days if d is not None])
-    return frame.where(on if None not in days else on | F.col(table.partition).isNull())
+    days = None if isinstance(table.rebuild, Insert) else load.changes.partitions(table, key, entities)
+    if days is None:
+        keys = of(frame.select(*key, table.partition), key, entities, store.spark.createDataFrame)
+        days = set(store.arrow(keys.select(table.partition).distinct()).column(0).to_pylist())
+    return of(on_days(table, frame, sorted(days, key=str)), key, entities, store.spark.createDataFrame)
 
 
 def after(load: Load, frame: DataFrame, key: Sequence[str], batch: pa.Table, match: Column) -> DataFrame:
@@ -188,29 +185,6 @@ def after(load: Load, frame: DataFrame, key: Sequence[str], batch: pa.Table, mat
     wanted = load.store.spark.createDataFrame(batch.select([*load.table.entity, FROM]).rename_columns(names))
     same = [F.col(k) == F.col(f"_k{n}") for n, k in enumerate(key)]
     return frame.where(near(key, batch.select(list(load.table.entity)))).join(wanted, [*same, match], "leftsemi")
-
-
-def of(frame: DataFrame, key: Sequence[str], entities: pa.Table, make: Callable[[pa.Table], DataFrame]) -> DataFrame:
-    """The frame's rows of some entities, whose columns are in the order of the key."""
-    rows = frame.where(near(key, entities))
-    if len(key) == 1 and entities.num_rows <= _FEW:
-        return rows
-    wanted = make(entities.rename_columns([f"_k{n}" for n in range(len(key))]))
-    return rows.join(wanted, [F.col(k) == F.col(f"_k{n}") for n, k in enumerate(key)], "leftsemi")
-
-
-def near(key: Sequence[str], entities: pa.Table) -> Column:
-    """A predicate on plain columns that all wanted rows satisfy, for the engine to skip files by."""
-    condition = F.lit(True)
-    for column, values in zip(key, entities.columns, strict=True):
-        distinct = pc.unique(values)
-        few = _FEW_DAYS if pa.types.is_date(values.type) else _FEW
-        if len(distinct) <= few:
-            condition = condition & F.col(column).isin(distinct.to_pylist())
-        elif pa.types.is_integer(values.type) or pa.types.is_date(values.type):
-            span = pc.min_max(values).as_py()
-            condition = condition & F.col(column).between(span["min"], span["max"])
-    return condition
 
 
 def _looked_up(
@@ -235,7 +209,7 @@ def _holding(load: Load, frame: DataFrame, upstream: Table, column: str, wanted:
     """Rows in which a column is, or an array holds, one of some values."""
     kind = upstream.schema[column].dataType
     element = kind.elementType if isinstance(kind, T.ArrayType) else kind
-    if len(wanted) <= _FEW:
+    if len(wanted) <= FEW:
         few = sorted(wanted, key=str)
         if not isinstance(kind, T.ArrayType):
             return frame.where(is_any(F.col(column), few))
@@ -247,10 +221,24 @@ def _holding(load: Load, frame: DataFrame, upstream: Table, column: str, wanted:
     return _same(frame, found, upstream, "leftsemi")
 
 
+def _lasting(frame: DataFrame, upstream: Table, role: Linked, batch: pa.Table) -> DataFrame:
+    """Rows without those that ended before a machine's batch goes on: whole days of them are not looked through."""
+    assert upstream.interval is not None and upstream.interval.end is not None  # noqa: S101, PT018 - tells mypy
+    goes_on = pc.greater(batch.column(FROM), FROM_EVER)
+    known, fresh = batch.filter(goes_on), batch.filter(pc.invert(goes_on))
+    if not known.num_rows:
+        return frame
+    end = F.col(upstream.interval.end)
+    wanted = end.isNull() | (end > F.lit(pc.min(known.column(FROM)).as_py()))
+    if fresh.num_rows:
+        wanted = wanted | near(role.key, fresh.select(fresh.column_names[: len(role.key)]))
+    return frame.where(wanted)
+
+
 def _same(rows: DataFrame, others: DataFrame, table: Table, how: str) -> DataFrame:
     """Choose rows that are, or are not, among others of the table, by its key: whole rows are wide to compare."""
     keys = others.select(*(F.col(k).alias(f"_{k}") for k in table.keys))
     return rows.join(keys, [F.col(k).eqNullSafe(F.col(f"_{k}")) for k in table.keys], how)
 
 
-__all__ = ["FROM", "Reader", "after", "near", "of", "on_days"]
+__all__ = ["FROM", "Reader", "after"]

@@ -15,6 +15,7 @@ from overwatch_assets.contract.table import Interval, Table
 from overwatch_assets.rules.days import day_of
 from overwatch_assets.runner.changes import FOR_EVER, FROM_EVER
 from overwatch_assets.runner.context import Load
+from overwatch_assets.runner.pruning import near
 from overwatch_assets.storage.tables import is_any
 
 COUNT = "_n"
@@ -206,15 +207,10 @@ class Touch:
             known: every time has a start.
         """
         starts = F.col("starts")
-        if not known:
-            first, role = self._first()
-            assert first.interval is not None  # noqa: S101 - tells mypy
-            begins = (
-                self.load.store.read(first)
-                .groupBy(*(F.col(k).cast("string").alias(f"_b{n}") for n, k in enumerate(role.key[: len(key)])))
-                .agg(F.min(first.interval.start).alias("_begins"))
-            )
-            changed = changed.join(begins, [F.col(k) == F.col(f"_b{n}") for n, k in enumerate(key)], "left")
+        ever = self.load.store.arrow(changed.where(starts == FROM_EVER).select(*key)) if not known else None
+        if ever is not None and ever.num_rows:
+            begins = self._begins(key, ever)
+            changed = changed.join(begins, [F.col(k) == F.col(f"_{k}") for k in key], "left")
             starts = F.when(starts == FROM_EVER, F.col("_begins")).otherwise(starts)
         last = max(self.loaded_until().values(), default=0)
         ends = F.least(F.col("ends"), F.lit(last))
@@ -223,11 +219,16 @@ class Touch:
         met = changed.where(starts < ends).select(*self._named(key), F.explode(days).alias(self.table.entity[-1]))
         return self.load.store.arrow(met.select("*", _none(), F.lit(FROM_EVER).alias(AT)).distinct())
 
-    def _first(self) -> tuple[Table, Linked]:
-        """The input that an entity's rows are made of, declared first."""
+    def _begins(self, key: Sequence[str], of: pa.Table) -> DataFrame:
+        """When the rows begin of which the table's are made: of the input that is declared first."""
         name, (role, *_) = next(iter(self.table.inputs.items()))
         assert isinstance(role, Linked)  # noqa: S101 - tells mypy
-        return self.load.upstream(name), role
+        first, columns = self.load.upstream(name), role.key[: len(key)]
+        assert first.interval is not None  # noqa: S101 - tells mypy
+        kinds = pa.schema([(k, self._schema.field(e).type) for k, e in zip(key, self.table.entity, strict=False)])
+        rows = self.load.store.read(first).where(near(columns, of.cast(kinds)))
+        named = (F.col(column).cast("string").alias(f"_{k}") for column, k in zip(columns, key, strict=True))
+        return rows.groupBy(*named).agg(F.min(first.interval.start).alias("_begins"))
 
     def _named(self, key: Sequence[str]) -> list[Column]:
         kinds = self.table.by_name

@@ -1,12 +1,12 @@
 """Module 2016: every login, of every kind."""
 
-from pyspark.sql import Column as SparkColumn, DataFrame, Window, functions as F
+from pyspark.sql import Column as SparkColumn, DataFrame, functions as F
 
 from overwatch_assets.contract import Column, Events, Fold, table
 from overwatch_assets.rules.audit_records import RESPONSE
-from overwatch_assets.rules.lookups import first_of
 from overwatch_assets.rules.names import member
 from overwatch_assets.rules.spark_time import date_of
+from overwatch_assets.rules.windows import first_of, numbered
 
 _ACCOUNTS, _SSH = "accounts", "ssh"
 _OTHER_LOGINS = (
@@ -103,10 +103,9 @@ def account_login_silver(spans: DataFrame, audit_log_bronze: DataFrame) -> DataF
         "lineHash",
     )
     once = first_of(found, (*_ID, "hashKey"), (~_succeeded(), "lineHash"))
-    place = F.row_number().over(Window.partitionBy(*_ID).orderBy("hashKey"))
-    return once.withColumn("_place", place).select(
+    return numbered(once, "sequence", _ID, ("hashKey",)).select(
         *_ID,
-        (F.col("_place") - 1).cast("int").alias("sequence"),
+        "sequence",
         "login_date",
         "serviceName",
         "login_user",

@@ -14,7 +14,7 @@ from overwatch_assets.rules.run_costs import on_clusters
 from overwatch_assets.rules.state_rows import BOUNDS, FIELDS, INTERVAL, LENGTHS, STAMPS, fields_of, standing, values
 
 _SIZES = ("current_num_workers", "target_num_workers", "cluster_size")
-_STATES = f"cluster_id:string,reset:int,{FIELDS}"
+_STATES = f"cluster_id:string,reset:int,used:boolean,{FIELDS}"
 
 
 _CARRIED = (
@@ -25,6 +25,7 @@ _CARRIED = (
     "target_num_workers",
     "counter_reset",
     "reset_partition",
+    "was_used",
 )
 
 
@@ -45,7 +46,7 @@ _CARRIED = (
             only={"serviceName": ("clusters",), "actionName": ("delete", "deleteResult", "permanentDelete")},
             time="timestamp",
         ),
-        "jobrun_silver": Linked(("clusterId",)),
+        "jobrun_silver": Linked(("clusterId",), lasting=True),
         "cluster_spec_silver": Linked(("cluster_id",), earlier="cluster_id"),
     },
     columns=(
@@ -79,6 +80,7 @@ _CARRIED = (
             nullable=False,
         ),
         *LENGTHS,
+        Column("was_used", "boolean", "A run was on the cluster until the state began.", nullable=False),
     ),
 )
 def cluster_state_detail_silver(
@@ -106,7 +108,6 @@ def cluster_state_detail_silver(
         F.col("timestamp").alias("ms"),
         F.col("actionName").alias("action"),
     )
-    runs = on_clusters(jobrun_silver)
     specs = cluster_spec_silver.select(
         "cluster_id",
         F.col("timestamp").alias("ms"),
@@ -119,8 +120,7 @@ def cluster_state_detail_silver(
     known = {
         "events": events,
         "ends": ends,
-        "runs": _not_over(spans, runs),
-        "uses": runs.select("cluster_id", F.lit(1).alias("one")).distinct(),
+        "runs": _not_over(spans, on_clusters(jobrun_silver)),
         "specs": specs,
     }
     found = answered(gathered(spans, ("cluster_id",), known), _states, _STATES)
@@ -129,6 +129,7 @@ def cluster_state_detail_silver(
         "target_num_workers": F.col("target"),
         "counter_reset": F.col("reset"),
         "reset_partition": F.col("restart"),
+        "was_used": F.col("used"),
     }
     made = {**values(), **of_clusters}
     return found.select("cluster_id", *(value.alias(name) for name, value in made.items()))
@@ -147,13 +148,18 @@ def _states(entity: dict[str, Any]) -> Iterator[dict[str, Any]]:
         ],
         ended=[ms for ms, action in ends if action != "permanentDelete"],
         deleted=[ms for ms, action in ends if action == "permanentDelete"],
-        was_used=bool(entity["uses"]),
+        was_used=bool(entity["before_was_used"]),
         before=_before(entity),
     )
     if not cluster.events and cluster.before is None:
         return  # an end alone says nothing of what it was before
     for state in states(cluster):
-        yield {"cluster_id": entity["cluster_id"], "reset": int(state.reset), **fields_of(state)}
+        yield {
+            "cluster_id": entity["cluster_id"],
+            "reset": int(state.reset),
+            "used": state.was_used,
+            **fields_of(state),
+        }
 
 
 def _not_over(spans: DataFrame, runs: DataFrame) -> DataFrame:
@@ -167,7 +173,7 @@ def _not_over(spans: DataFrame, runs: DataFrame) -> DataFrame:
 def _before(entity: dict[str, Any]) -> Before | None:
     if entity["before_unixTimeMS_state_start"] is None:
         return None
-    start, state, running, current, target, reset, restart = (entity[f"before_{name}"] for name in _CARRIED)
+    start, state, running, current, target, reset, restart, _ = (entity[f"before_{name}"] for name in _CARRIED)
     return Before(state, start, running, current, target, reset=bool(reset), restart=restart)
 
 

@@ -1,11 +1,12 @@
 """Module 2018: what was done with notebooks."""
 
-from pyspark.sql import DataFrame, Window, functions as F
+from pyspark.sql import DataFrame, functions as F
 
 from overwatch_assets.contract import Column, Events, Fold, Interval, table
 from overwatch_assets.rules.audit_records import RESPONSE
 from overwatch_assets.rules.names import member
 from overwatch_assets.rules.notebook_records import NAMING, SERVICE, last_part, requests_of
+from overwatch_assets.rules.windows import numbered
 
 _AUDIT = "audit_log_bronze"
 
@@ -73,19 +74,15 @@ def notebook_silver(spans: DataFrame, audit_log_bronze: DataFrame) -> DataFrame:
         F.col("actionName").isin(*NAMING),
         F.coalesce(said["newPath"], F.regexp_replace(renamed, "/+", "/"), said["path"]),
     )
-    again = Window.partitionBy("notebookId", "requestId", "actionName", "timestamp").orderBy("hashKey")
-    return (
-        requests_of(audit_log_bronze)
-        .select(
-            *("timestamp", "date", "serviceName", "actionName"),
-            member(F.col("userIdentity"), "email").alias("userEmail"),
-            *("requestId", "response"),
-            said["notebookId"].alias("notebookId"),
-            F.coalesce(said["notebookName"], last_part(said["path"])).alias("notebookName"),
-            *(said[c.name].alias(c.name) for c in _PARAMETERS),
-            last_part(path_after).alias("nameAfter"),
-            path_after.alias("pathAfter"),
-            *("startMS", "hashKey"),
-        )
-        .withColumn("sequence", (F.row_number().over(again) - 1).cast("int"))
+    requests = requests_of(audit_log_bronze).select(
+        *("timestamp", "date", "serviceName", "actionName"),
+        member(F.col("userIdentity"), "email").alias("userEmail"),
+        *("requestId", "response"),
+        said["notebookId"].alias("notebookId"),
+        F.coalesce(said["notebookName"], last_part(said["path"])).alias("notebookName"),
+        *(said[c.name].alias(c.name) for c in _PARAMETERS),
+        last_part(path_after).alias("nameAfter"),
+        path_after.alias("pathAfter"),
+        *("startMS", "hashKey"),
     )
+    return numbered(requests, "sequence", ("notebookId", "requestId", "actionName", "timestamp"), ("hashKey",))

@@ -4,9 +4,9 @@ from pyspark.sql import DataFrame, functions as F
 
 from overwatch_assets.bronze.sql_query_history_bronze import METRICS, QUERY
 from overwatch_assets.contract import Column, Events, Fold, table
-from overwatch_assets.rules.lookups import first_of
 from overwatch_assets.rules.names import member
 from overwatch_assets.rules.sql_queries import is_settled
+from overwatch_assets.rules.windows import first_of
 
 _BRONZE = "sql_query_history_bronze"
 _SERVICE, _SUBMIT = "databrickssql", "commandSubmit"

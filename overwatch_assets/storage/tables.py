@@ -178,12 +178,22 @@ class TableStore:
         ]
         return frame.select(*columns, *([F.col(TOMBSTONE)] if TOMBSTONE in got.names else []))
 
-    def append(self, table: Table, frame: Callable[[], DataFrame]) -> None:
-        """Append rows. ``frame`` is called again when a commit is lost, so that it is built on what is then stored."""
+    def append(self, table: Table, rows: Callable[[], DataFrame] | pa.Table) -> None:
+        """Append rows.
+
+        Args:
+            table: the target.
+            rows: what they are computed by, called again when a commit is lost, so that they are built on what is then
+                stored; or all of them, in the declared types, which the embedded engine need not be told.
+        """
         self.ensure(table)
 
         def write() -> None:
-            self.conform(table, frame()).write.format("delta").mode("append").save(self.path(table))
+            if isinstance(rows, pa.Table) and is_embedded(self.spark):
+                deltalake.write_deltalake(self._delta(table), rows.select(table.schema.names), mode="append")
+                return
+            frame = self.spark.createDataFrame(rows, table.schema) if isinstance(rows, pa.Table) else rows()
+            self.conform(table, frame).write.format("delta").mode("append").save(self.path(table))
 
         _retried(table, write)
 

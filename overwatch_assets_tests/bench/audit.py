@@ -102,7 +102,7 @@ def load(home: Path, say: Callable[[str], object] = print) -> dict[str, float]:
             if table.name not in of_logs:
                 done = runner.load(table, Window(FIRST_MS, FIRST_MS + MONTH * DAY))
                 took[table.name] = done.seconds
-                say(f"{table.name}: {done.status}, {done.seconds:.1f} s, {done.counts.get('inserted', 0)} rows")
+                say(f"{table.name}: {done.status}, {done.seconds:.1f} s, {dict(done.counts)}")
     return took
 
 

@@ -8,7 +8,8 @@ from pyspark.errors import PySparkException
 from pyspark.sql import SparkSession
 
 from overwatch_assets.config.deployment import Deployment
-from overwatch_assets.consumer.rendered import Dialect, Script, render
+from overwatch_assets.consumer.dialect import Dialect
+from overwatch_assets.consumer.rendered import Script, render
 from overwatch_assets.consumer.views import register, views
 from overwatch_assets.contract.registry import tables
 from overwatch_assets.errors import ConfigurationError

@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 from pyspark.sql import SparkSession
 
+from overwatch_assets.runner import pruning
 from overwatch_assets_tests.laws.workshop import Workshop
 from overwatch_assets_tests.laws.worlds import everything
 
@@ -25,3 +26,9 @@ def on_time(spark: SparkSession, tmp_path_factory: pytest.TempPathFactory) -> Wo
 def opens(spark: SparkSession, tmp_path: Path) -> Opens:
     """Opens a new, empty workspace."""
     return lambda name: Workshop(spark, tmp_path / name)
+
+
+@pytest.fixture(autouse=True)
+def _rows_are_found_by_their_records(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Tables of a few days are looked through whole; here they are not, as those of many days are not."""
+    monkeypatch.setattr(pruning, "FEW_FILES", 0)

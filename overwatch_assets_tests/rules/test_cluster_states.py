@@ -320,7 +320,7 @@ def test_going_on_from_a_state_that_stands_ends_as_all_of_it_does(seed: int) -> 
             runs=[r for r in all_of_it.runs if r.end is None or r.end > last.start],
             ended=[ms for ms in all_of_it.ended if ms > last.start],
             deleted=[ms for ms in all_of_it.deleted if ms > last.start],
-            was_used=bool(all_of_it.runs),
+            was_used=last.was_used,
             before=Before(last.type, last.start, last.running, last.current, last.target, last.reset, last.restart),
         )
         found = [s for s in stored if s.start < last.start] + states(since)

@@ -200,6 +200,47 @@ def test_one_key_that_has_nearly_all_rows(spark: SparkSession, seed: int) -> Non
     assert {name: at for name, (at, *_) in got.items()} == expected
 
 
+@pytest.mark.parametrize("seed", range(8))
+def test_random_histories_against_a_plain_loop(spark: SparkSession, seed: int) -> None:
+    rng = random.Random(seed)
+    by_row, allow_equal, back = rng.random() < 0.5, rng.random() < 0.5, rng.random() < 0.8
+    ahead = not back or rng.random() < 0.6
+    max_age, max_ahead = rng.choice([None, 3, 12]), rng.choice([None, 3, 12])
+    keys, times = ["x", "y", "z", "", None], [*range(40), None]
+
+    def value(name: str) -> str | None:
+        return None if rng.random() < 0.3 else f"{name}{rng.randrange(1000)}"
+
+    places = [(key, at) for key in keys for at in times]
+    right = [(key, at, value("a"), value("b")) for key, at in rng.sample(places, 40)]
+    left = [(str(n), *rng.choice(places)) for n in range(60)]
+
+    def nearest(key: Any, t: Any, member: int | None) -> Any:
+        """The right row that serves a member of a left row; None: any member, so the whole row."""
+        rows = [r for r in right if r[0] == key and None not in (key, r[1]) and (member is None or r[member])]
+        earlier = [] if t is None else [r for r in rows if r[1] < t or (allow_equal and r[1] == t)]
+        later = [r for r in rows if r not in earlier]
+        near: list[Any] = []
+        for found, limit, wanted, end in ((earlier, max_age, back, max), (later, max_ahead, ahead, min)):
+            hit = end(found, key=lambda r: r[1], default=None)
+            if wanted and hit and (limit is None or (t is not None and abs(t - hit[1]) <= limit)):
+                near.append(hit)
+        return near[0] if near else (None,) * 4
+
+    expected = {
+        name: tuple((nearest(key, t, None) if by_row else nearest(key, t, m))[m] for m in (2, 3))
+        for name, key, t in left
+    }
+    options = {"look_back": back, "look_ahead": ahead, "max_age": max_age, "max_ahead": max_ahead, "by_row": by_row}
+    rows = lookup_when(
+        *(spark.createDataFrame(left, LEFT), spark.createDataFrame(right, RIGHT), ["k"], "t", "at"),
+        **options,
+        columns=["a", "b"],
+        allow_equal=allow_equal,
+    )
+    assert {row["id"]: (row["a"], row["b"]) for row in rows.collect()} == expected
+
+
 def test_prefixes_and_what_an_asof_join_refuses(spark: SparkSession) -> None:
     left = spark.createDataFrame([("1", "x", 5)], LEFT)
     right = spark.createDataFrame([("x", 4, "7")], "k string, t bigint, id string")

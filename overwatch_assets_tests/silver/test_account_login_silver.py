@@ -28,7 +28,7 @@ def ssh(at: int, action: str = "login") -> Record:
 def logins(spark: SparkSession, *records: Record) -> list[dict[str, Any]]:
     bronze = audit(spark, *records)
     found = rows(account_login_silver(spans=bronze, audit_log_bronze=bronze))
-    return sorted(found, key=lambda r: (r["timestamp"], r["login_type"], r["sequence"]))
+    return sorted(found, key=lambda r: (r["timestamp"], r["login_type"], r["sourceIPAddress"] or "", r["sequence"]))
 
 
 def whose(spark: SparkSession, *records: Record, mods: tuple[dict[str, Any], ...] = ()) -> list[dict[str, Any]]:

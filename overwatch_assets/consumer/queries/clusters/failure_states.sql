@@ -18,11 +18,7 @@ from (
     count(distinct cluster_id) as clusters,
     round(sum(uptime_in_state_H), 6) as hours,
     round(sum(total_cost), 6) as cost,
-    sum(cast(case
-      when driver_compute_cost is null or driver_dbu_cost is null then 1
-      when worker_compute_cost is null or worker_dbu_cost is null then 1
-      else 0
-    end as bigint)) as unpriced
+    sum(cast(driver_compute_cost + driver_dbu_cost + worker_compute_cost + worker_dbu_cost is null as bigint)) as unpriced
   from cluster_states
   where state in (
     'ADD_NODES_FAILED', 'AUTOSCALING_FAILED', 'DBFS_DOWN', 'DID_NOT_EXPAND_DISK', 'DRIVER_NOT_RESPONDING',

@@ -17,11 +17,7 @@ select
   round(sum(f.worker_potential_core_H), 6) as potential_core_hours,
   round(sum(f.spark_task_runtime_H), 6) as task_hours,
   round(sum(f.total_cost), 6) as total_cost,
-  sum(cast(case
-    when f.driver_compute_cost is null or f.driver_dbu_cost is null then 1
-    when f.worker_compute_cost is null or f.worker_dbu_cost is null then 1
-    else 0
-  end as bigint)) as unpriced
+  sum(cast(f.driver_compute_cost + f.driver_dbu_cost + f.worker_compute_cost + f.worker_dbu_cost is null as bigint)) as unpriced
 from runs r
 join jobRunCostPotentialFact f
   on f.organization_id = r.organization_id and f.run_id = r.run_id and f.startEpochMS = r.start_ms

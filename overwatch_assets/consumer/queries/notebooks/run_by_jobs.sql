@@ -16,11 +16,7 @@ select
   round(max(r.hours), 6) as longest_h,
   sum(case when r.result = 'failed' then 1 else 0 end) as failed,
   round(sum(f.total_cost), 6) as total_cost,
-  sum(cast(case
-    when f.driver_compute_cost is null or f.driver_dbu_cost is null then 1
-    when f.worker_compute_cost is null or f.worker_dbu_cost is null then 1
-    else 0
-  end as bigint)) as unpriced
+  sum(cast(f.driver_compute_cost + f.driver_dbu_cost + f.worker_compute_cost + f.worker_dbu_cost is null as bigint)) as unpriced
 from runs r
 left join jobRunCostPotentialFact f
   on f.organization_id = r.organization_id and f.run_id = r.run_id and f.startEpochMS = r.start_ms

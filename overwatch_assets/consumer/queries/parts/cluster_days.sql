@@ -24,11 +24,7 @@ select
   d.core_hours, d.total_dbus, d.total_dbu_cost, d.total_compute_cost, d.total_cost, d.idle_cost,
   d.driver_compute_cost, d.driver_dbu_cost, d.worker_compute_cost, d.worker_dbu_cost,
   d.total_driver_cost, d.total_worker_cost,
-  cast(case
-    when d.driver_compute_cost is null or d.driver_dbu_cost is null then 1
-    when d.worker_compute_cost is null or d.worker_dbu_cost is null then 1
-    else 0
-  end as bigint) as unpriced
+  cast(d.driver_compute_cost + d.driver_dbu_cost + d.worker_compute_cost + d.worker_dbu_cost is null as bigint) as unpriced
 from clusterCostDaily d
 left join states_by_day s
   on s.organization_id = d.organization_id and s.cluster_id = d.cluster_id and s.date = d.date

@@ -4,11 +4,7 @@ select
   unixTimeMS as start_ms,
   case when user_identity is not null then user_identity.email end as user_email,
   execution_time_s, total_dbus, total_cost,
-  cast(case
-    when driver_compute_cost is null or driver_dbu_cost is null then 1
-    when worker_compute_cost is null or worker_dbu_cost is null then 1
-    else 0
-  end as bigint) as unpriced
+  cast(driver_compute_cost + driver_dbu_cost + worker_compute_cost + worker_dbu_cost is null as bigint) as unpriced
 from notebookCommands
 where date >= :from and date < :until
   and (:workspaces is null or array_contains(:workspaces, organization_id)

@@ -4,11 +4,7 @@ select
   d.startEpochMS as start_ms,
   r.result, r.compute, r.job_trigger_type, r.repair_id, r.user_name,
   d.hours, d.total_dbus, d.total_dbu_cost, d.total_compute_cost, d.total_cost,
-  cast(case
-    when d.driver_compute_cost is null or d.driver_dbu_cost is null then 1
-    when d.worker_compute_cost is null or d.worker_dbu_cost is null then 1
-    else 0
-  end as bigint) as unpriced
+  cast(d.driver_compute_cost + d.driver_dbu_cost + d.worker_compute_cost + d.worker_dbu_cost is null as bigint) as unpriced
 from jobRunCostDaily d
 left join all_runs r
   on r.organization_id = d.organization_id and r.run_id = d.run_id and r.start_ms = d.startEpochMS

@@ -8,10 +8,7 @@ select
   total_DBU_cost * part as total_dbu_cost,
   total_compute_cost * part as total_compute_cost,
   total_cost * part as total_cost,
-  cast(case
-    when driver_compute_cost is null or worker_compute_cost is null or total_DBU_cost is null then 1
-    else 0
-  end as bigint) as unpriced
+  cast(driver_compute_cost + worker_compute_cost + total_DBU_cost is null as bigint) as unpriced
 from (
   select *,
     case
