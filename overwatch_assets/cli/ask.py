@@ -136,7 +136,7 @@ def platform_of(deployment: Deployment) -> "Iterator[Platform]":
     """Open a deployment for questions."""
     from overwatch_assets.runner.platform import opened  # noqa: PLC0415 - as above
 
-    # Sail merges sorted parts out of order with more: engines in docs/architecture.md.
+    # Sail merges sorted parts out of order with more: engines in docs/internals.md.
     os.environ.setdefault("SAIL_EXECUTION__DEFAULT_PARALLELISM", "1")
     with opened(deployment) as platform:
         yield platform

@@ -14,7 +14,7 @@ then has one SELECT. A parameter of `query_parameters.SHARED` is named, perhaps 
 a type, a default (`none`: nothing) and a meaning. The SQL says `:limit` where the value goes.
 
 What several queries need is one file in `queries/parts/`: a SELECT that stands before those that read it by its name.
-The SQL uses what Sail and Spark have in common: docs/architecture.md.
+The SQL uses what Sail and Spark have in common: docs/internals.md.
 """
 
 import re

@@ -27,7 +27,7 @@ _SAIL_ENVIRONMENT = {"RUST_LOG": "error,sail_delta_lake::transaction=off", "MIMA
 _MALLOC = {-8: 1, -3: 32 << 20, -1: 512 << 20}  # M_ARENA_MAX; M_MMAP_THRESHOLD and M_TRIM_THRESHOLD, bytes
 # Otherwise the client looks at the stack, and for a notebook, at each call: a fifth of a small load's time.
 _OF_SAIL = {"spark.python.sql.dataFrameDebugging.enabled": "false"}
-# Sail computes hours, dates and casts in UTC whatever the session says (reference: docs/architecture.md).
+# Sail computes hours, dates and casts in UTC whatever the session says (reference: docs/internals.md).
 _ALWAYS = {
     "spark.sql.session.timeZone": "UTC",
     "spark.sql.mapKeyDedupPolicy": "LAST_WIN",  # two property names may become one when they are scrubbed

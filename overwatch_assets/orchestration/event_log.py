@@ -5,18 +5,22 @@ A load of a table for a month is some hundred events: waiting for them costs a t
 Dagster's own, so its own class may read and write them too.
 """
 
+import os
+import threading
 from collections import OrderedDict
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import Any
 
 import sqlalchemy as sa
+from dagster import EventLogEntry
 from dagster._core.storage.event_log import SqliteEventLogStorage  # the public way takes a class from here by its name
 from dagster._serdes import ConfigurableClassData
 
 _OPEN = 8  # a web server looks into many runs
 _BUSY_S = 60
+_BATCH = 500  # events that Dagster hands over together: the partitions that a run plans, and those that a step made
 
 
 class EventLog(SqliteEventLogStorage):
@@ -29,7 +33,12 @@ class EventLog(SqliteEventLogStorage):
     def __init__(self, base_dir: str, inst_data: ConfigurableClassData | None = None) -> None:
         """Open the log of the instance whose home is `base_dir`."""
         self._engines: OrderedDict[str, sa.Engine] = OrderedDict()
+        self._batch: ExitStack | None = None
+        self._held: dict[str, sa.Connection] = {}
+        self._tables: set[str] = set()
+        os.environ.setdefault("DAGSTER_EVENT_BATCH_SIZE", str(_BATCH))  # Dagster asks the environment alone
         super().__init__(str(Path(base_dir) / "history" / "runs"), inst_data)
+        self._db_lock = threading.RLock()  # type: ignore[assignment]  # a batch holds it for all of its events
 
     @classmethod
     def from_config_value(cls, inst_data: ConfigurableClassData | None, config_value: Mapping[str, Any]) -> "EventLog":
@@ -38,8 +47,30 @@ class EventLog(SqliteEventLogStorage):
 
     @contextmanager
     def _connect(self, shard: str) -> Iterator[sa.Connection]:
-        with self._db_lock, self._engine(shard).begin() as connection:
-            yield connection
+        with self._db_lock:
+            if self._batch is None:
+                with self._engine(shard).begin() as connection:
+                    yield connection
+            else:
+                if shard not in self._held:
+                    self._held[shard] = self._batch.enter_context(self._engine(shard).begin())
+                yield self._held[shard]
+
+    def store_event_batch(self, events: Sequence[EventLogEntry]) -> None:
+        """Store events in one transaction of each database that they go to."""
+        with self._db_lock, ExitStack() as transactions:
+            self._batch = transactions
+            try:
+                for event in events:
+                    self.store_event(event)
+            finally:
+                self._batch, self._held = None, {}
+
+    def has_table(self, table_name: str) -> bool:
+        """Whether the index has a table: Dagster asks for one with each materialization, and they stay."""
+        if table_name not in self._tables and super().has_table(table_name):
+            self._tables.add(table_name)
+        return table_name in self._tables
 
     def _engine(self, shard: str) -> sa.Engine:
         """The engine of a database, with one connection; those not used for long are closed."""

@@ -1,7 +1,7 @@
 """Parsed JSON as values of declared Spark types.
 
 In Python and not with `from_json`, because engines differ in what they make of a value of another type, of nested
-objects as text, of big numbers and of half a surrogate pair (docs/architecture.md, "Engines").
+objects as text, of big numbers and of half a surrogate pair (docs/internals.md, "Engines").
 """
 
 import json

@@ -1,6 +1,6 @@
 """What the SQL warehouses of a random story really cost: exact fractions, by code that no table shares.
 
-A state has the size, type and prices of its start (docs/architecture.md), so nothing is cut.
+A state has the size, type and prices of its start (docs/internals.md), so nothing is cut.
 """
 
 from collections import defaultdict

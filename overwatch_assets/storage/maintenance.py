@@ -8,6 +8,7 @@ import pyarrow.compute as pc
 
 from overwatch_assets.contract.table import Table
 from overwatch_assets.errors import StorageError
+from overwatch_assets.storage.location import Location
 
 RETENTION_HOURS = 168
 """How long files that the newest version does not need are kept: for readers of an older one."""
@@ -41,9 +42,21 @@ def optimize(path: str, table: Table) -> Optimized:
             delta.optimize.compact()
         removed = delta.vacuum(RETENTION_HOURS, dry_run=False)
         delta.create_checkpoint()
+        delta.cleanup_metadata()
+        _forget_checksums(Location(path))
         return Optimized(before, len(delta.file_uris()), len(removed))
     except (deltalake.exceptions.DeltaError, OSError) as error:
         raise StorageError(f"The table at {path} cannot be optimized: {error}") from error
+
+
+def _forget_checksums(table: Location) -> None:
+    """Remove the checksums of commits that are no more: a reader lists the log, and `deltalake` leaves them there."""
+    table.fs.invalidate_cache(table.key("_delta_log"))
+    names = {str(path).rsplit("/", 1)[-1] for path in table.fs.ls(table.key("_delta_log"), detail=False)}
+    kept = {name.removesuffix(".json") for name in names if name.endswith(".json")}
+    gone = [name for name in names if name.endswith(".crc") and name.removesuffix(".crc") not in kept]
+    for name in gone:
+        table.fs.rm_file(table.key("_delta_log", name))
 
 
 def _of_several_files(delta: deltalake.DeltaTable) -> list[list[tuple[str, str, str]]]:

@@ -1,6 +1,6 @@
 """Guarded reads and writes of a workspace's Delta tables.
 
-The guards are for what an engine does silently wrong (docs/architecture.md, "Engines"): extra columns dropped, columns
+The guards are for what an engine does silently wrong (docs/internals.md, "Engines"): extra columns dropped, columns
 in another order, NOT NULL taken from a literal, rows outside a replaced slice, lost commits.
 """
 
@@ -102,6 +102,8 @@ class TableStore:
                 by = [c for c in ("organization_id",) if self.shared] + ([table.partition] if table.partition else [])
                 writer = self.spark.createDataFrame([], fields).write.format("delta")
                 writer = writer.option("delta.dataSkippingStatsColumns", ",".join(_with_statistics(table)))
+                if table.layer == "state":  # a commit for each load, of which nobody asks for an older one
+                    writer = writer.option("delta.logRetentionDuration", "interval 1 minutes")
                 (writer.partitionBy(*by) if by else writer).mode("ignore").save(self.path(table))
             self._ensured.add(table.name)
 

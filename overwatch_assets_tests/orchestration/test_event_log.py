@@ -1,10 +1,12 @@
 """Dagster's event log with connections that stay open: the same files, told and read by the two alike."""
 
+from collections.abc import Sequence
 from importlib.resources import files
 from pathlib import Path
 
 import dagster as dg
 import pytest
+from dagster._check import CheckError
 from dagster._core.storage.event_log import SqliteEventLogStorage
 
 from overwatch_assets.orchestration import event_log
@@ -30,6 +32,14 @@ def materialize(instance: dg.DagsterInstance, key: str) -> str:
         [table], jobs=[dg.define_asset_job("load", [table])], resources={"io_manager": dg.mem_io_manager}
     )
     return defs.resolve_job_def("load").execute_in_process(instance=instance, partition_key=key).run_id
+
+
+def materialize_range(instance: dg.DagsterInstance, first: str, last: str) -> str:
+    defs = dg.Definitions(
+        [table], jobs=[dg.define_asset_job("load", [table])], resources={"io_manager": dg.mem_io_manager}
+    )
+    tags = {"dagster/asset_partition_range_start": first, "dagster/asset_partition_range_end": last}
+    return defs.resolve_job_def("load").execute_in_process(instance=instance, tags=tags).run_id
 
 
 def told(instance: dg.DagsterInstance, run_id: str) -> list[str]:
@@ -64,6 +74,35 @@ def test_of_many_runs_few_databases_are_open(home: Path, monkeypatch: pytest.Mon
         runs = [materialize(instance, "one") for _ in range(3)]
         assert all(len(told(instance, run)) == len(told(instance, runs[0])) > 0 for run in [*runs, *runs])
         assert len(log._engines) == 2
+
+
+def test_a_range_of_partitions_is_told_at_once(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    batches: list[int] = []
+    store = EventLog.store_event_batch
+
+    def counted(log: EventLog, events: Sequence[dg.EventLogEntry]) -> None:
+        batches.append(len(events))
+        store(log, events)
+
+    monkeypatch.setattr(EventLog, "store_event_batch", counted)
+    with dg.DagsterInstance.get() as instance:
+        run = materialize_range(instance, "one", "two")
+        assert batches == [2, 2], "planned, and made"
+        assert told(instance, run).count("ASSET_MATERIALIZATION") == 2
+        assert instance.get_materialized_partitions(table.key) == {"one", "two"}
+
+
+def test_of_a_batch_that_fails_nothing_stays(home: Path) -> None:
+    with dg.DagsterInstance.get() as instance:
+        run = materialize(instance, "one")
+        log = instance.event_log_storage
+        made = [e for e in instance.all_logs(run) if e.dagster_event_type is dg.DagsterEventType.ASSET_MATERIALIZATION]
+        before = told(instance, run)
+        with pytest.raises(CheckError):
+            log.store_event_batch([*made, None])  # type: ignore[list-item]
+        assert told(instance, run) == before
+        log.store_event_batch(made)
+        assert told(instance, run) == [*before, "ASSET_MATERIALIZATION"]
 
 
 def test_what_another_process_writes_is_seen(home: Path) -> None:

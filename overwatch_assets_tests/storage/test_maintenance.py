@@ -1,6 +1,8 @@
 """Maintenance changes files and no rows, and loads go on after it."""
 
 import json
+import os
+import time
 from pathlib import Path
 
 import pytest
@@ -68,6 +70,31 @@ def test_rows_stay_and_loads_go_on(spark: SparkSession, tmp_path: Path) -> None:
     assert differences(shop, other, NAMES) == ""
     assert shop.cost("c1")[DAYS[2]] == other.cost("c1")[DAYS[2]] == pytest.approx(18.0)
     assert shop.stored(SEGMENTS, cluster_id="c2")[0]["unixTimeMS_state_start"] >= at(0, 2)
+
+
+def test_the_logs_of_the_runners_own_tables_stay_short(spark: SparkSession, tmp_path: Path) -> None:
+    """They get a commit for each load, and an engine lists them all each time it reads."""
+    shop = opened(spark, tmp_path / "short", TOLD)
+    for day in range(2):
+        shop.load_days(NAMES, day)
+    own, other = "table_changes", STATES
+    before = {name: shop.rows(name) for name in (own, other)}
+    logs = {name: Path(shop.location.path(name)) / "_delta_log" for name in before}
+    commits = {name: len(list(log.glob("*.json"))) for name, log in logs.items()}
+    assert commits[own] > 10
+    past = time.time() - 3600
+    for log in logs.values():
+        for file in log.iterdir():
+            os.utime(file, (past, past))
+    for name in before:
+        optimize(shop.location.path(name), tables()[name])
+    kept = list(logs[own].glob("*.json"))
+    assert len(kept) <= 2
+    assert {f.stem for f in logs[own].glob("*.crc")} <= {f.stem for f in kept}
+    assert len(list(logs[other].glob("*.json"))) >= commits[other], "people may ask for an older version of a table"
+    assert {name: shop.rows(name) for name in before} == before
+    shop.load_days(NAMES, 2)
+    assert shop.cost("c1")[DAYS[2]] == pytest.approx(18.0)
 
 
 def test_an_unknown_table_is_named() -> None:
