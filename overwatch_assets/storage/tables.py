@@ -103,7 +103,8 @@ class TableStore:
                 writer = self.spark.createDataFrame([], fields).write.format("delta")
                 writer = writer.option("delta.dataSkippingStatsColumns", ",".join(_with_statistics(table)))
                 if table.layer == "state":  # a commit for each load, of which nobody asks for an older one
-                    writer = writer.option("delta.logRetentionDuration", "interval 1 minutes")
+                    for what in ("log", "deletedFile"):  # Delta wants the first to be no shorter than the second
+                        writer = writer.option(f"delta.{what}RetentionDuration", "interval 1 minutes")
                 (writer.partitionBy(*by) if by else writer).mode("ignore").save(self.path(table))
             self._ensured.add(table.name)
 
