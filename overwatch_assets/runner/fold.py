@@ -157,7 +157,7 @@ def _stored_entities(load: Load, touched: pa.Table) -> tuple[pa.Table, Sequence[
     is_spread = table.partition not in (None, *table.entity) and not isinstance(table.rebuild, Machine)
     if is_spread and store.file_count(table) > pruning.FEW_FILES:
         told = load.changes.partitions(table, table.entity, touched)
-        frame = frame if told is None else on_days(table, frame, sorted(told, key=str))
+        frame = frame if told is None else on_days(table, frame, told)
     rows = of(frame.select(*names), table.entity, touched, store.spark.createDataFrame)
     found = store.arrow(rows.distinct())
     days = found.column(table.partition).unique().to_pylist() if table.partition else ()

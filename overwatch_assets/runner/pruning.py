@@ -1,7 +1,7 @@
 """Rows of some entities, or of some days, by predicates that let an engine skip files."""
 
 import datetime as dt
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 
 import pyarrow as pa
 import pyarrow.compute as pc
@@ -17,11 +17,11 @@ FEW_FILES = 16
 _FEW_DAYS = 400
 
 
-def on_days(table: Table, frame: DataFrame, days: Sequence[dt.date | None]) -> DataFrame:
+def on_days(table: Table, frame: DataFrame, days: Collection[dt.date | None]) -> DataFrame:
     """The frame's rows of some days."""
     if table.partition is None:
         return frame
-    on = is_any(F.col(table.partition), [d for d in days if d is not None])
+    on = is_any(F.col(table.partition), sorted(d for d in days if d is not None))
     return frame.where(on if None not in days else on | F.col(table.partition).isNull())
 
 

@@ -176,7 +176,7 @@ def narrowed(load: Load, table: Table, frame: DataFrame, key: Sequence[str], ent
     if days is None:
         keys = of(frame.select(*key, table.partition), key, entities, store.spark.createDataFrame)
         days = set(store.arrow(keys.select(table.partition).distinct()).column(0).to_pylist())
-    return of(on_days(table, frame, sorted(days, key=str)), key, entities, store.spark.createDataFrame)
+    return of(on_days(table, frame, days), key, entities, store.spark.createDataFrame)
 
 
 def after(load: Load, frame: DataFrame, key: Sequence[str], batch: pa.Table, match: Column) -> DataFrame:
@@ -201,7 +201,7 @@ def _looked_up(
     rows = only(load.store.read(upstream), role)
     if role.key in upstream.links and isinstance(upstream.rebuild, Insert):
         keys = pa.table({role.key: pa.array(asked), SINCE: pa.array([FROM_EVER] * len(asked), pa.int64())})
-        rows = on_days(upstream, rows, sorted(load.changes.days(upstream, keys)))
+        rows = on_days(upstream, rows, load.changes.days(upstream, keys))
     return _holding(load, rows, upstream, role.key, asked)
 
 

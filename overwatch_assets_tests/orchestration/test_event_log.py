@@ -27,19 +27,18 @@ def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return tmp_path
 
 
+def job() -> dg.JobDefinition:
+    jobs = [dg.define_asset_job("load", [table])]
+    return dg.Definitions([table], jobs=jobs, resources={"io_manager": dg.mem_io_manager}).resolve_job_def("load")
+
+
 def materialize(instance: dg.DagsterInstance, key: str) -> str:
-    defs = dg.Definitions(
-        [table], jobs=[dg.define_asset_job("load", [table])], resources={"io_manager": dg.mem_io_manager}
-    )
-    return defs.resolve_job_def("load").execute_in_process(instance=instance, partition_key=key).run_id
+    return job().execute_in_process(instance=instance, partition_key=key).run_id
 
 
 def materialize_range(instance: dg.DagsterInstance, first: str, last: str) -> str:
-    defs = dg.Definitions(
-        [table], jobs=[dg.define_asset_job("load", [table])], resources={"io_manager": dg.mem_io_manager}
-    )
     tags = {"dagster/asset_partition_range_start": first, "dagster/asset_partition_range_end": last}
-    return defs.resolve_job_def("load").execute_in_process(instance=instance, tags=tags).run_id
+    return job().execute_in_process(instance=instance, tags=tags).run_id
 
 
 def told(instance: dg.DagsterInstance, run_id: str) -> list[str]:
