@@ -76,27 +76,28 @@ def lookup_when(
     # Of two structs that differ in what the engine attaches to their members, Sail makes no coalesce: casts drop that.
     content = F.to_json(F.struct(*(F.col(c) for c in kinds)))
     in_turn = {f"_o{n}": F.col(c) for n, c in enumerate(order)} | {"_content": content}
-    history = parted(
-        right.where(_all_known([*keys, right_time])).select(
-            *(F.col(k).cast(own[k]).alias(n) for k, n in zip(keys, key_names, strict=True)),
-            _number(F.col(right_time), kinds[right_time]).alias("_t"),
-            F.lit(1 if allow_equal else 2).alias("_side"),
-            F.lit(1).alias("_right"),
-            F.col(right_time).alias("_at"),
-            *(value.alias(n) for n, value in in_turn.items()),
-            *(F.col(c).cast(kinds[c]).alias(n) for c, n in theirs.items()),
-        ),
-        key_names,
+
+    def placed(rows: DataFrame, time: Column, *more: Column, is_right: bool) -> DataFrame:
+        """Rows with their keys, as the left ones' type, and their place in time."""
+        named = (F.col(k).cast(own[k]).alias(n) for k, n in zip(keys, key_names, strict=True))
+        side = F.lit(1 if is_right == allow_equal else 2).alias("_side")
+        return parted(
+            rows.select(*named, time.alias("_t"), side, F.lit(int(is_right)).alias("_right"), *more), key_names
+        )
+
+    history = placed(
+        right.where(_all_known([*keys, right_time])),
+        _number(F.col(right_time), kinds[right_time]),
+        F.col(right_time).alias("_at"),
+        *(value.alias(n) for n, value in in_turn.items()),
+        *(F.col(c).cast(kinds[c]).alias(n) for c, n in theirs.items()),
+        is_right=True,
     )
-    asking = parted(
-        left.select(
-            *(F.col(k).cast(own[k]).alias(n) for k, n in zip(keys, key_names, strict=True)),
-            _number(F.col(left_time), own[left_time]).alias("_t"),
-            F.lit(2 if allow_equal else 1).alias("_side"),
-            F.lit(0).alias("_right"),
-            *(F.col(f"`{c}`").cast(own[c]).alias(n) for c, n in ours.items()),
-        ),
-        key_names,
+    asking = placed(
+        left,
+        _number(F.col(left_time), own[left_time]),
+        *(F.col(f"`{c}`").cast(own[c]).alias(n) for c, n in ours.items()),
+        is_right=False,
     )
     # A row finds its place by counting: behind it is the right row of that number, ahead of it the next.
     stacked = asking.unionByName(history.select(*key_names, "_t", "_side", "_right", PART), allowMissingColumns=True)

@@ -195,8 +195,7 @@ class TableStore:
             if isinstance(rows, pa.Table) and is_embedded(self.spark):
                 deltalake.write_deltalake(self._delta(table), rows.select(table.schema.names), mode="append")
                 return
-            frame = self.spark.createDataFrame(rows, table.schema) if isinstance(rows, pa.Table) else rows()
-            self.conform(table, frame).write.format("delta").mode("append").save(self.path(table))
+            self._computed(table, rows, table.schema).write.format("delta").mode("append").save(self.path(table))
 
         _retried(table, write)
 
@@ -227,14 +226,14 @@ class TableStore:
         days = None if table.partition is None or dates is None else set(dates)
         if table.partition is not None and days is not None and table.partition not in on:
             on.append(table.partition)
+        marked = T.StructType([*table.schema.fields, T.StructField(TOMBSTONE, T.BooleanType())])
         if isinstance(rows, pa.Table) and is_embedded(self.spark):
             data = rows
             _retried(table, lambda: self._merge_here(table, data, on, days, update=update))
         else:
-            _retried(table, lambda: self._merge(table, self._computed(table, rows), on, days, update=update))
+            _retried(table, lambda: self._merge(table, self._computed(table, rows, marked), on, days, update=update))
 
-    def _computed(self, table: Table, rows: Callable[[], DataFrame] | pa.Table) -> DataFrame:
-        schema = T.StructType([*table.schema.fields, T.StructField(TOMBSTONE, T.BooleanType())])
+    def _computed(self, table: Table, rows: Callable[[], DataFrame] | pa.Table, schema: T.StructType) -> DataFrame:
         frame = self.spark.createDataFrame(rows, schema) if isinstance(rows, pa.Table) else rows()
         return self.conform(table, frame)
 
