@@ -166,11 +166,13 @@ class Reader:
 def narrowed(load: Load, table: Table, frame: DataFrame, key: Sequence[str], entities: pa.Table) -> DataFrame:
     """The frame's rows of some entities, on the days that have any.
 
-    Where there are many days, they are found first: rows are wide, and an engine reads all of a file's columns.
+    Where there are many days, they are found first: rows are wide, and an engine reads all of a file's columns. Where
+    another day is part of the key, the engine finds them by the bounds of its files.
     """
     store = load.store
     rows = of(frame, key, entities, store.spark.createDataFrame)
-    if table.partition is None or table.partition in key or store.file_count(table) <= pruning.FEW_FILES:
+    has_day = table.partition in key or any(pa.types.is_date(kind) for kind in entities.schema.types)
+    if table.partition is None or has_day or store.file_count(table) <= pruning.FEW_FILES:
         return rows
     days = None if isinstance(table.rebuild, Insert) else load.changes.partitions(table, key, entities)
     if days is None:

@@ -89,7 +89,7 @@ class Runner:
             LeaseError: another process is loading the workspace.
             OverwatchError: the load failed; what it had committed stays, and loading again ends in the right rows.
         """
-        with lease(self.store.location) as held:
+        with lease(self.store.location) as held, self.store.snapshots():
             return self._load(table, window, held)
 
     def load_side_by_side(self, wanted: Iterable[Table], window: Window) -> Iterator[Result]:
@@ -100,7 +100,7 @@ class Runner:
         Raises:
             OverwatchError: as `load`, of the first that failed; those that were running end first.
         """
-        with lease(self.store.location) as held, ThreadPoolExecutor(2) as lanes:
+        with lease(self.store.location) as held, self.store.snapshots(), ThreadPoolExecutor(2) as lanes:
             loads: dict[str, Future[Result]] = {}
 
             def after(upstreams: list[Future[Result]], table: Table) -> Result:

@@ -9,7 +9,8 @@ import logging
 import re
 import threading
 import uuid
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 
 import deltalake
@@ -25,12 +26,12 @@ from overwatch_assets.engine.session import is_embedded
 from overwatch_assets.errors import StorageError
 from overwatch_assets.storage import sql
 from overwatch_assets.storage.location import Location
+from overwatch_assets.storage.snapshots import Snapshots, latest_version
 
 logger = logging.getLogger(__name__)
 
 _VERSION_PROPERTY = "overwatch.contractVersion"
 TOMBSTONE = "_tombstone"
-_COMMIT = re.compile(r"/(\d{20})\.(?:json|checkpoint(?:\.[^/]+)?\.parquet)$")
 _DELTAS_OWN = 32  # so many of a table's columns have statistics where nobody says which
 
 
@@ -51,6 +52,7 @@ class TableStore:
     shared: bool = False
     _ensured: set[str] = field(default_factory=set)
     _ensuring: threading.Lock = field(default_factory=threading.Lock)
+    _snapshots: Snapshots | None = None
 
     def __post_init__(self) -> None:
         """Refuse a folder that the embedded engine would write under another name.
@@ -75,15 +77,23 @@ class TableStore:
 
     def version(self, table: Table) -> int | None:
         """Delta version, or None if there is no table."""
-        log = self.location.key(table.name, "_delta_log")
-        self.location.fs.invalidate_cache(log)
+        return latest_version(self.location, table.name)
+
+    @contextmanager
+    def snapshots(self) -> Iterator[None]:
+        """Have the embedded engine keep the snapshot of a table that was read, until the table has a newer one.
+
+        For the holder of the lease. A frame that was made here is of no use afterwards.
+        """
+        if not is_embedded(self.spark):
+            yield
+            return
+        self._snapshots = Snapshots(self.spark, self.location)
         try:
-            files = self.location.fs.ls(log, detail=False)
-        except FileNotFoundError:
-            return None
-        # A process that was killed may leave a log without a commit. To open the table would take much longer.
-        commits = (_COMMIT.search(str(file)) for file in files)
-        return max((int(commit[1]) for commit in commits if commit), default=None)
+            yield
+        finally:
+            kept, self._snapshots = self._snapshots, None
+            kept.drop()
 
     def ensure(self, table: Table) -> None:
         """Create the table from its contract, or add the columns that a newer contract has.
@@ -139,7 +149,12 @@ class TableStore:
             self._delta(table).alter.add_columns(fields)
 
     def _stored_schema(self, table: Table) -> T.StructType:
-        return _nullable(self.spark.read.format("delta").load(self.path(table)).schema)
+        return _nullable(self._latest(table).schema)
+
+    def _latest(self, table: Table) -> DataFrame:
+        if self._snapshots is not None and table.layer != "state":  # those have another version at each read
+            return self._snapshots.latest(table.name)
+        return self.spark.read.format("delta").load(self.path(table))
 
     def _delta(self, table: Table) -> deltalake.DeltaTable:
         return deltalake.DeltaTable(self.path(table))
@@ -149,7 +164,7 @@ class TableStore:
         if not self.exists(table):
             return self.spark.createDataFrame([], table.schema)
         self.ensure(table)
-        frame = self.spark.read.format("delta").load(self.path(table)).select(*table.schema.names)
+        frame = self._latest(table).select(*table.schema.names)
         return frame.where(F.col("organization_id") == self.organization_id) if self.shared else frame
 
     def conform(self, table: Table, frame: DataFrame, more: Mapping[str, Column] | None = None) -> DataFrame:
