@@ -90,7 +90,8 @@ def checks_of(table: Table, partitions: dg.MultiPartitionsDefinition) -> dg.Asse
         days = of_run(context.run.tags, partitions)
         asked = everything if days is None else {w: d for w, d in days.items() if w != ACCOUNT}
         yield from _rows(table, Checked(spark, asked))
-        states = spark.states(fresh=asked)
+        below = _below(table, context)
+        states = spark.states([table, *below], fresh=asked)
         yield _holes(table, states).result(table, _HOLES, dg.AssetCheckSeverity.WARN)
         yield _stale(table, states).result(table, _STALE, dg.AssetCheckSeverity.WARN)
         # Of all workspaces: a check shows its last result alone, which else would hide what another's run found.
@@ -100,7 +101,8 @@ def checks_of(table: Table, partitions: dg.MultiPartitionsDefinition) -> dg.Asse
             yield found.result(table, invariant.name, dg.AssetCheckSeverity.WARN)
         if table.layer == "bronze":
             yield _refused(table, spark, asked).result(table, _QUARANTINE, dg.AssetCheckSeverity.WARN)
-        _tell_downstream(context, table, states)
+        for each in below:
+            _tell_stale(context, each, states)
 
     return check
 
@@ -203,21 +205,24 @@ def _refused(table: Table, spark: SparkResource, asked: Mapping[str, list[dt.dat
     )
 
 
-def _tell_downstream(context: dg.AssetCheckExecutionContext, table: Table, states: Mapping[str, State]) -> None:
-    """Say of tables below, which this run does not load, that they are stale now, not only when they are loaded."""
+def _below(table: Table, context: dg.AssetCheckExecutionContext) -> list[Table]:
+    """Tables made of this one that the run does not load."""
     in_run = context.job_def.asset_layer.selected_asset_keys
-    for below in modules():
-        if table.name in below.upstreams and dg.AssetKey(below.name) not in in_run:
-            found = _stale(below, states)
-            if found.lines:
-                result = found.result(below, _STALE, dg.AssetCheckSeverity.WARN)
-                context.instance.report_runless_asset_event(
-                    dg.AssetCheckEvaluation(
-                        asset_key=dg.AssetKey(below.name),
-                        check_name=_STALE,
-                        passed=False,
-                        severity=dg.AssetCheckSeverity.WARN,
-                        description=result.description,
-                        metadata=result.metadata,
-                    )
-                )
+    return [t for t in modules() if table.name in t.upstreams and dg.AssetKey(t.name) not in in_run]
+
+
+def _tell_stale(context: dg.AssetCheckExecutionContext, table: Table, states: Mapping[str, State]) -> None:
+    """Say that a table is stale now, not only when it is loaded."""
+    found = _stale(table, states)
+    if found.lines:
+        result = found.result(table, _STALE, dg.AssetCheckSeverity.WARN)
+        context.instance.report_runless_asset_event(
+            dg.AssetCheckEvaluation(
+                asset_key=dg.AssetKey(table.name),
+                check_name=_STALE,
+                passed=False,
+                severity=dg.AssetCheckSeverity.WARN,
+                description=result.description,
+                metadata=result.metadata,
+            )
+        )

@@ -2,7 +2,7 @@
 
 import datetime as dt
 import re
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Container, Iterator, Sequence
 from contextlib import AbstractContextManager, ExitStack, contextmanager
 from typing import Any
 
@@ -16,6 +16,7 @@ from pyspark.sql import SparkSession
 
 from overwatch_assets.config.deployment import Deployment
 from overwatch_assets.config.secrets import SecretReference, resolve
+from overwatch_assets.contract.table import Table
 from overwatch_assets.engine.session import session
 from overwatch_assets.orchestration import settings
 from overwatch_assets.orchestration.state import state_of
@@ -70,13 +71,17 @@ class SparkResource(LazyPySparkResource):
             self._platform = Platform(self.deployment, self.spark_session)
         return self._platform
 
-    def states(self, *, fresh: Iterable[str]) -> dict[str, State]:
-        """Return what is loaded, by active workspace: read again for some, for the others once in a run."""
-        again = set(fresh)
-        for workspace in self.deployment.active_workspaces:
-            if workspace.workspace_id in again or workspace.workspace_id not in self._states:
-                self._states[workspace.workspace_id] = state_of(self.deployment, workspace.workspace_id)
-        return dict(self._states)
+    def states(self, tables: Sequence[Table], *, fresh: Container[str]) -> dict[str, State]:
+        """Return what some tables have loaded, by active workspace: read now for some, for others once in a run."""
+        found: dict[str, State] = {}
+        for workspace_id in (w.workspace_id for w in self.deployment.active_workspaces):
+            if workspace_id in fresh:
+                found[workspace_id] = state_of(self.deployment, workspace_id, tables)
+            else:
+                if workspace_id not in self._states:
+                    self._states[workspace_id] = state_of(self.deployment, workspace_id)
+                found[workspace_id] = self._states[workspace_id]
+        return found
 
     def _init_session(self) -> None:
         if self._spark_session is None:

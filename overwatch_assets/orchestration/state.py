@@ -2,7 +2,7 @@
 
 import datetime as dt
 import json
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 from overwatch_assets.bronze.clusters_snapshot_bronze import clusters_snapshot_bronze as CLUSTERS
@@ -15,6 +15,7 @@ from overwatch_assets.runner.staleness import Change, State
 from overwatch_assets.runner.state import PIPELINE_REPORT, QUARANTINE, TABLE_CHANGES
 from overwatch_assets.runner.window import Window, to_ms
 from overwatch_assets.sources.cluster_logs import destination_of, mounts_of, unmounted
+from overwatch_assets.storage import sql
 from overwatch_assets.storage.location import Location
 from overwatch_assets.storage.scan import scan
 
@@ -32,8 +33,12 @@ class ReadFile:
     until_ms: int | None
 
 
-def state_of(deployment: Deployment, workspace_id: str) -> State:
-    """Read the workspace's report and change records."""
+def state_of(deployment: Deployment, workspace_id: str, of: Sequence[Table] | None = None) -> State:
+    """Read the workspace's report and change records: all, or of some tables the loads and their inputs' changes."""
+    loads = changes = ""
+    if of is not None:  # both tables have many small files, and bounds or partitions that tell which
+        loads = f"AND {sql.one_of(sql.quoted('moduleID'), [t.module_id for t in of if t.module_id is not None])} "
+        changes = f"AND {sql.one_of('table_name', sorted({name for t in of for name in t.upstreams}))} "
     return State(
         [
             Loaded(
@@ -50,7 +55,7 @@ def state_of(deployment: Deployment, workspace_id: str) -> State:
                 PIPELINE_REPORT,
                 '"moduleID", "fromTS", "untilTS", substr(status, 1, 200) AS status, "Pipeline_SnapTS", "runStartTS", '
                 '"inputsRead"',
-                'ORDER BY "reportedTS", "Pipeline_SnapTS"',  # a load that failed has no start
+                loads + 'ORDER BY "reportedTS", "Pipeline_SnapTS"',  # a load that failed has no start
             )
         ],
         [
@@ -60,7 +65,7 @@ def state_of(deployment: Deployment, workspace_id: str) -> State:
                 workspace_id,
                 TABLE_CHANGES,
                 'table_name, "fromTS", "untilTS", max(number) AS number',
-                'GROUP BY table_name, "fromTS", "untilTS"',
+                changes + 'GROUP BY table_name, "fromTS", "untilTS"',
             )
         ],
     )
