@@ -72,6 +72,7 @@ _FILE = (
             if name not in ("executorId", "stageId", "stageAttemptId")
         ),
         Column("TaskID", "bigint", "Task: `TaskInfo.TaskID`, which can't be read without all of `TaskInfo`."),
+        Column("TaskLaunchTime", "bigint", "`TaskInfo.LaunchTime`, epoch ms, for the same reason."),
         *(Column(name, "map<string,string>", doc) for name, doc in spark.MAPS),
         *_FILE,
     ),
@@ -95,6 +96,7 @@ def spark_events_bronze(spark_event_logs: DataFrame) -> DataFrame:
         F.col("log_id").alias("SparkContextID"),
         *(_field(event, name, kind, timestamp, line) for name, kind, _ in spark.FIELDS if name not in _FOLDED),
         event["Task Info"]["Task ID"].alias("TaskID"),
+        event["Task Info"]["Launch Time"].alias("TaskLaunchTime"),
         *(spark_properties(event[name]).alias(name) for name, _ in spark.MAPS),
         F.col("file").alias("filename"),
         F.struct(

@@ -27,7 +27,7 @@ _COLUMNS = (
 @table(
     module_id=3012,
     module_name="Gold_SparkTask",
-    rebuild=Fold(batch_rows=30_000),
+    rebuild=Fold(batch_rows=40_000),
     entity=(*KEY, "stage_id", "stage_attempt_id"),
     keys=(*KEY, "stage_id", "stage_attempt_id", "task_id", "task_attempt_id", "executor", "host", "unixTimeMS"),
     partition="date",

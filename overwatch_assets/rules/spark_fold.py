@@ -44,12 +44,14 @@ def run_time_columns(name: str, what: str) -> tuple[Column, ...]:
     )
 
 
-def run_time(name: str, start_ms: SparkColumn, end_ms: SparkColumn) -> list[SparkColumn]:
-    """Values of `run_time_columns`."""
+def run_time(
+    name: str, start_ms: SparkColumn, end_ms: SparkColumn, day: SparkColumn | None = None
+) -> list[SparkColumn]:
+    """Values of `run_time_columns`; ``day``, where it can be told more cheaply."""
     return [
         runtime(start_ms, end_ms).alias(name),
         start_ms.alias("startTimestamp"),
-        date_of(F.coalesce(start_ms, end_ms)).alias("startDate"),
+        (date_of(F.coalesce(start_ms, end_ms)) if day is None else day).alias("startDate"),
     ]
 
 

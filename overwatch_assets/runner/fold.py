@@ -79,8 +79,17 @@ def _append(load: Load, batch: pa.Table, reader: Reader) -> None:
         return  # a load that changes nothing writes nothing
     load.changes.append(table, records_of_new(table, found, load.window))
     load.lease.check()
-    store.append(table, rows if data is None else data)
+    store.append(table, _in_one_partition(table, rows, found) if data is None else data)
     load.counts["appended entities"] += batch.num_rows
+
+
+def _in_one_partition(table: Table, rows: Callable[[], DataFrame], found: pa.Table) -> Callable[[], DataFrame]:
+    """The rows with their partition as a literal where all have the same: Sail sorts by one that it computes."""
+    partition = table.partition
+    days = [] if partition is None else pc.unique(found.column(partition)).to_pylist()
+    if partition is None or len(days) != 1 or days[0] is None:
+        return rows
+    return lambda: rows().withColumn(partition, F.lit(days[0]))
 
 
 def _replace(load: Load, batch: pa.Table, reader: Reader, days: Sequence[dt.date | None]) -> None:

@@ -12,12 +12,14 @@ import uuid
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
-from functools import reduce
+from functools import partial, reduce
 
 import pyarrow as pa
+from pyspark.errors import PySparkException
 from pyspark.sql import Column, DataFrame, Window as Over, functions as F
 
 from overwatch_assets.bronze.spark_events_processedfiles import spark_events_processedfiles as TRACKER
+from overwatch_assets.engine.session import is_embedded
 from overwatch_assets.errors import SourceError
 from overwatch_assets.rules.days import day_of
 from overwatch_assets.runner.changes import Record, day_window
@@ -55,9 +57,10 @@ _LABELS = pa.schema(
 """What each line is told of its file."""
 SINK = "_reading"
 _END = 1 << 62
-_CHUNK = 96 << 20  # bytes of log that one commit holds; twice as much costs 0.3 GB more memory
+_CHUNK = 128 << 20  # bytes of log that one commit holds: its memory grows with them
 _ACKNOWLEDGED = 5  # chunks that are acknowledged together: for each alone that was a tenth of a load
 _HEAD = 4096  # bytes that tell a file that was written anew: more than what all logs of one version begin with
+_OTHER_DAY = "a record of another day"
 _PLACE = ("date", "filename", "filePosition")  # tells apart what has one content key
 
 
@@ -322,8 +325,10 @@ def _insert(
         frame = store.spark.createDataFrame(work).repartition(min(len(ranges), cores))
         return frame.mapInArrow(read_into_sink(sink), _ddl(pa.schema([*LINES, *_LABELS])))
 
-    def rows() -> DataFrame:
+    def rows(day: dt.date | None) -> DataFrame:
         fresh = load.finish(table(lines()))
+        if day is not None:
+            fresh = _all_on(day, fresh)
         if not copied:
             return fresh
         there = (
@@ -333,8 +338,33 @@ def _insert(
         )
         return fresh.join(there, [F.col(k) == F.col(f"_{k}") for k in table.keys], "leftanti")
 
+    day = _likely_day(ranges, pending) if is_embedded(store.spark) else None
     load.lease.check()
-    store.append(table, rows)
+    try:
+        store.append(table, partial(rows, day))
+    except PySparkException as error:
+        if day is None or _OTHER_DAY not in str(error):
+            raise
+        load.lease.check()
+        store.append(table, partial(rows, None))
+
+
+def _likely_day(ranges: Sequence[Range], pending: Mapping[str, Pending]) -> dt.date | None:
+    """The day of all records of some ranges, unless a log goes on after midnight; None: of those there are several."""
+    firsts = {pending[r.tracked_path].peek.first_ms for r in ranges}
+    days = {None if ms is None else day_of(ms) for ms in firsts | {r.near_ms for r in ranges if r.near_ms is not None}}
+    return next(iter(days)) if len(days) == 1 else None
+
+
+def _all_on(day: dt.date, rows: DataFrame) -> DataFrame:
+    """Rows with their day as a literal, which fail where they have another: Sail sorts by a partition that it computes.
+
+    That is a tenth of the time of bronze, and a quarter of the memory of a load.
+    """
+    same = F.assert_true(F.col("date") == F.lit(day), F.lit(_OTHER_DAY))
+    # Not by a `CASE`, for which Sail copies whole batches.
+    checked = F.get(F.array("lineBytes", same.cast("bigint")), F.lit(0))
+    return rows.withColumn("lineBytes", checked).withColumn("date", F.lit(day))
 
 
 def _begun(load: Load, begins: Mapping[str, int]) -> set[str]:

@@ -2,6 +2,7 @@
 
 from pyspark.sql import DataFrame, functions as F
 
+from overwatch_assets.bronze.spark_events_bronze import first_known
 from overwatch_assets.contract import Column, Events, Fold, table
 from overwatch_assets.rules import spark_events as spark
 from overwatch_assets.rules.names import scrubbed
@@ -13,6 +14,7 @@ from overwatch_assets.rules.spark_fold import (
     run_time,
     run_time_columns,
 )
+from overwatch_assets.rules.spark_time import date_of
 
 _ENTITY = (*CONTEXT, "StageID", "StageAttemptID")  # coarser than a row: change records count stages, not tasks
 _TASK = (*_ENTITY, "TaskID")
@@ -108,7 +110,13 @@ def spark_tasks_silver(spans: DataFrame, spark_events_bronze: DataFrame) -> Data
         "TaskExecutorMetrics",
         F.struct(*(info[name].alias(name) for name in _INFO)).alias("TaskInfo"),
         F.coalesce("_resubmissions", F.lit(0)).cast("bigint").alias("Resubmissions"),
-        *run_time("TaskRunTime", info["LaunchTime"], F.when(info["FinishTime"] > 0, info["FinishTime"])),
+        *run_time(
+            "TaskRunTime",
+            info["LaunchTime"],
+            F.when(info["FinishTime"] > 0, info["FinishTime"]),
+            # Of narrow columns: the days are asked for before the rows are written. A record's own day is its end's.
+            day=first_known(date_of(F.col("TaskLaunchTime")), F.col("date")),
+        ),
     )
 
 

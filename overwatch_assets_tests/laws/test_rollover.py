@@ -105,11 +105,29 @@ def test_a_file_that_grows_is_continued_and_keeps_its_name_when_it_is_finished(
         new = file.data[before:]
         assert result.counts["inserted"] == len(set(new.splitlines()))
         # Each file is looked into once at its head, to see that it is the same; that is bounded, the rest is new.
-        assert bytes_read[str(shop.logs.root / path)] <= min(len(file.data), 1 << 20) + len(new) + _MAGIC
+        # What goes over a log's first midnight is read as of one day, and then as of several.
+        times = 2 if now_ms == at(1, 9) else 1
+        assert bytes_read[str(shop.logs.root / path)] <= min(len(file.data), 1 << 20) + times * len(new) + _MAGIC
         assert position(shop, app.folder) == len(file.data)
         before = len(file.data)
     same_events(shop, on_time, app.log_id)
     assert path == app.folder
+
+
+@pytest.mark.parametrize("steps", [(7,), (1, 7), (3, 7), (4, 7), (3, 4, 7), (5, 7)])
+def test_records_of_a_log_over_midnight_are_on_their_own_days(opens: Opens, steps: tuple[int, ...]) -> None:
+    hours = [(0, 23.5), (0, 23.9999), (0, 22), (1, 0), (1, 0.5), (0, 23), (2, 1)]
+    start, *_ = application("etl").lines  # states no time: it is on the day of the first that does
+    lines = [
+        start,
+        *(b'{"Event":"SparkListenerBlockUpdated","Timestamp":%d,"n":%d}\n' % (at(*h), n) for n, h in enumerate(hours)),
+    ]
+    shop = opens("midnight" + "-".join(map(str, steps)))
+    for count in steps:
+        shop.logs.put({"spark/midnight": File(b"".join(lines[: count + 1]), at(2, 2 + count))})
+        read(shop)
+    days = sorted(shop.store().arrow(shop.store().read(tables()[BRONZE]).select("date")).column("date").to_pylist())
+    assert days == [DAYS[0]] * 5 + [DAYS[1]] * 2 + [DAYS[2]]
 
 
 def test_only_new_bytes_of_a_large_file_are_read(opens: Opens, bytes_read: dict[str, int]) -> None:
