@@ -10,6 +10,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 
 import dagster as dg
+from dagster._core.storage.asset_check_execution_record import COMPLETED_ASSET_CHECK_EXECUTION_RECORD_STATUSES
 from pyspark.sql import functions as F
 
 from overwatch_assets.config.deployment import ACCOUNT
@@ -92,17 +93,19 @@ def checks_of(table: Table, partitions: dg.MultiPartitionsDefinition) -> dg.Asse
         yield from _rows(table, Checked(spark, asked))
         below = _below(table, context)
         states = spark.states([table, *below], fresh=asked)
-        yield _holes(table, states).result(table, _HOLES, dg.AssetCheckSeverity.WARN)
-        yield _stale(table, states).result(table, _STALE, dg.AssetCheckSeverity.WARN)
+        told = {_HOLES: _holes(table, states), _STALE: _stale(table, states)}
         # Of all workspaces: a check shows its last result alone, which else would hide what another's run found.
         of_run_days = None if days is None else sorted({d for each in asked.values() for d in each or ()})
         for invariant in table.invariants:
-            found = _broken(table, invariant, Checked(spark, dict.fromkeys(everything, of_run_days)))
-            yield found.result(table, invariant.name, dg.AssetCheckSeverity.WARN)
+            told[invariant.name] = _broken(table, invariant, Checked(spark, dict.fromkeys(everything, of_run_days)))
+        for name, found in told.items():
+            yield found.result(table, name, dg.AssetCheckSeverity.WARN)
         if table.layer == "bronze":
             yield _refused(table, spark, asked).result(table, _QUARANTINE, dg.AssetCheckSeverity.WARN)
-        for each in below:
-            _tell_stale(context, each, states)
+        _tell_again(context, table, told)
+        for each in below:  # now, not only when they are loaded
+            if (found := _stale(each, states)).lines:
+                _tell(context, each, _STALE, found)
 
     return check
 
@@ -211,18 +214,25 @@ def _below(table: Table, context: dg.AssetCheckExecutionContext) -> list[Table]:
     return [t for t in modules() if table.name in t.upstreams and dg.AssetKey(t.name) not in in_run]
 
 
-def _tell_stale(context: dg.AssetCheckExecutionContext, table: Table, states: Mapping[str, State]) -> None:
-    """Say that a table is stale now, not only when it is loaded."""
-    found = _stale(table, states)
-    if found.lines:
-        result = found.result(table, _STALE, dg.AssetCheckSeverity.WARN)
-        context.instance.report_runless_asset_event(
-            dg.AssetCheckEvaluation(
-                asset_key=dg.AssetKey(table.name),
-                check_name=_STALE,
-                passed=False,
-                severity=dg.AssetCheckSeverity.WARN,
-                description=result.description,
-                metadata=result.metadata,
-            )
+def _tell_again(context: dg.AssetCheckExecutionContext, table: Table, told: Mapping[str, Findings]) -> None:
+    """Repeat what Dagster would not show: it shows the run that was planned last, though another one looked later."""
+    keys = {dg.AssetCheckKey(dg.AssetKey(table.name), name): found for name, found in told.items()}
+    latest = context.instance.event_log_storage.get_latest_asset_check_execution_by_key(list(keys))
+    for key, record in latest.items():
+        if record.run_id != context.run.run_id and record.status in COMPLETED_ASSET_CHECK_EXECUTION_RECORD_STATUSES:
+            _tell(context, table, key.name, keys[key])
+
+
+def _tell(context: dg.AssetCheckExecutionContext, table: Table, name: str, found: Findings) -> None:
+    """Report a result beside the run's steps."""
+    result = found.result(table, name, dg.AssetCheckSeverity.WARN)
+    context.instance.report_runless_asset_event(
+        dg.AssetCheckEvaluation(
+            asset_key=dg.AssetKey(table.name),
+            check_name=name,
+            passed=result.passed,
+            severity=result.severity,
+            description=result.description,
+            metadata=result.metadata,
         )
+    )

@@ -7,6 +7,8 @@ from collections.abc import Mapping, Sequence
 import dagster as dg
 import deltalake
 import pytest
+from dagster._core.definitions.job_base import InMemoryJob
+from dagster._core.execution.api import execute_run
 from pyspark.sql import DataFrame
 
 from overwatch_assets.contract.registry import modules
@@ -262,3 +264,23 @@ def test_checks_find_doubled_keys_holes_and_what_is_stale(
     doubled = found["spark_jobs_silver", "unique_key"]
     assert (doubled.passed, doubled.severity) == (False, dg.AssetCheckSeverity.ERROR)
     assert doubled.description == "workspace 123: 3 keys have several rows"
+
+
+def test_a_check_shows_what_was_seen_last_not_what_was_planned_last(
+    full: World, definitions: dg.Definitions, instance: dg.DagsterInstance
+) -> None:
+    """Two workspaces side by side: the second one's run is planned later, and may look before the first one loads."""
+    run(definitions, instance, "2024-05-01|123", "2024-05-01|123", "bronze_job")
+    job = definitions.resolve_job_def("bronze_job")
+    first, second = (
+        instance.create_run_for_job(job, tags={RANGE_START: key, RANGE_END: key})
+        for key in ("2024-05-03|123", "2024-05-02|456")
+    )
+    for each in (second, first):
+        assert execute_run(InMemoryJob(job), each, instance).success
+    key = dg.AssetCheckKey(dg.AssetKey("spark_events_bronze"), "no_holes")
+    event = instance.event_log_storage.get_latest_asset_check_execution_by_key([key])[key].event
+    assert event is not None
+    evaluation = event.get_dagster_event().event_specific_data
+    assert isinstance(evaluation, dg.AssetCheckEvaluation)
+    assert (evaluation.passed, evaluation.description) == (False, "workspace 123: 2024-05-02 is not loaded")
