@@ -1,7 +1,7 @@
 """Snapshots that the embedded engine keeps of the tables that a load reads.
 
-Sail opens a table's log each time that it analyses a plan that reads the table, several times for one answer: with
-months of daily loads that is a quarter of a small load. A temporary view holds the snapshot that it was made on.
+Sail opens a table's log each time that it analyses a plan that reads the table, several times for one answer, and the
+log grows with each load. A temporary view holds the snapshot that it was made on.
 """
 
 import re
