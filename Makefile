@@ -34,7 +34,7 @@ test-fast: $(ENV)  ## Only what needs no engine; less than a minute
 	$(BIN)/python -m pytest -m 'not engine and not jvm and not deep' $(TWO)
 
 test-deep: $(ENV)  ## The same laws on many more cases; hours
-	$(BIN)/python -m pytest -m deep --timeout 14400
+	$(BIN)/python -m pytest -m deep --timeout 14400 $(TWO)
 
 lint: $(ENV)  ## Types, style, and what this code must not use
 	$(BIN)/ruff check .
