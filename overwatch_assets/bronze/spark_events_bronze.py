@@ -88,11 +88,13 @@ def spark_events_bronze(spark_event_logs: DataFrame) -> DataFrame:
     event = F.col("_e")
     streams = event["Event"].startswith(spark.STREAM_PREFIX)
     streaming = F.when(streams, spark.streaming_time(line))
-    timestamp = first_known(event["Timestamp"], streaming)
+    timestamp = spark.first_known(event["Timestamp"], streaming)
     hashes = F.array(F.xxhash64(line), F.xxhash64("original"))
     return parsed.select(
-        date_of(first_known(spark.own_time(event, streaming), F.col("near_ms"), F.col("modified_ms"))).alias("date"),
-        first_known(F.col("cluster_id"), F.col("log_id")).alias("clusterId"),
+        date_of(spark.first_known(spark.own_time(event, streaming), F.col("near_ms"), F.col("modified_ms"))).alias(
+            "date"
+        ),
+        spark.first_known(F.col("cluster_id"), F.col("log_id")).alias("clusterId"),
         F.col("log_id").alias("SparkContextID"),
         *(_field(event, name, kind, timestamp, line) for name, kind, _ in spark.FIELDS if name not in _FOLDED),
         event["Task Info"]["Task ID"].alias("TaskID"),
@@ -127,16 +129,13 @@ def _field(event: SparkColumn, name: str, kind: str, timestamp: SparkColumn, lin
         value = F.when(value.isNotNull(), F.get_json_object(line, "$.progress"))
     elif name in ("id", "runId"):
         in_progress = F.get_json_object(event["progress"], f"$.{name}")
-        value = first_known(value, F.when(event["progress"].isNotNull(), in_progress))
+        value = spark.first_known(value, F.when(event["progress"].isNotNull(), in_progress))
     elif name == "Executor ID":
-        value = first_known(event["Executor ID"], event["executorId"])
+        value = spark.first_known(event["Executor ID"], event["executorId"])
     elif name == "Stage ID":
-        value = first_known(event["Stage ID"], event["Stage Info"]["Stage ID"], event["stageId"])
+        value = spark.first_known(event["Stage ID"], event["Stage Info"]["Stage ID"], event["stageId"])
     elif name == "Stage Attempt ID":
-        value = first_known(event["Stage Attempt ID"], event["Stage Info"]["Stage Attempt ID"], event["stageAttemptId"])
+        value = spark.first_known(
+            event["Stage Attempt ID"], event["Stage Info"]["Stage Attempt ID"], event["stageAttemptId"]
+        )
     return renamed(value, kind).alias(spark.field_name(name))
-
-
-def first_known(*values: SparkColumn) -> SparkColumn:
-    """`coalesce`, which Sail makes a `CASE` that copies the whole batch into its branches; these rows are wide."""
-    return F.get(F.array_compact(F.array(*values)), F.lit(0))

@@ -93,12 +93,11 @@ def checks_of(table: Table, partitions: dg.MultiPartitionsDefinition) -> dg.Asse
         yield from _rows(table, Checked(spark, asked))
         below = _below(table, context)
         states = spark.states([table, *below], fresh=asked)
-        told = {_HOLES: _holes(table, states), _STALE: _stale(table, states)}
         # Of all workspaces: a check shows its last result alone, which else would hide what another's run found.
         of_run_days = None if days is None else sorted({d for each in asked.values() for d in each or ()})
-        for invariant in table.invariants:
-            told[invariant.name] = _broken(table, invariant, Checked(spark, dict.fromkeys(everything, of_run_days)))
-        for name, found in told.items():
+        told: dict[str, Findings] = {}
+        for name, found in _of_all(table, states, Checked(spark, dict.fromkeys(everything, of_run_days))):
+            told[name] = found
             yield found.result(table, name, dg.AssetCheckSeverity.WARN)
         if table.layer == "bronze":
             yield _refused(table, spark, asked).result(table, _QUARANTINE, dg.AssetCheckSeverity.WARN)
@@ -159,6 +158,14 @@ def _rows(table: Table, checked: Checked) -> Iterator[dg.AssetCheckResult]:
     yield contract.result(table, _CONTRACT, dg.AssetCheckSeverity.ERROR)
 
 
+def _of_all(table: Table, states: Mapping[str, State], checked: Checked) -> Iterator[tuple[str, Findings]]:
+    """What is looked at in every workspace, each check with what it found."""
+    yield _HOLES, _holes(table, states)
+    yield _STALE, _stale(table, states)
+    for invariant in table.invariants:
+        yield invariant.name, _broken(table, invariant, checked)
+
+
 def _broken(table: Table, invariant: Invariant, checked: Checked) -> Findings:
     found = Findings()
     for workspace_id, store, days in checked.stores():
@@ -216,11 +223,11 @@ def _below(table: Table, context: dg.AssetCheckExecutionContext) -> list[Table]:
 
 def _tell_again(context: dg.AssetCheckExecutionContext, table: Table, told: Mapping[str, Findings]) -> None:
     """Repeat what Dagster would not show: it shows the run that was planned last, though another one looked later."""
-    keys = {dg.AssetCheckKey(dg.AssetKey(table.name), name): found for name, found in told.items()}
-    latest = context.instance.event_log_storage.get_latest_asset_check_execution_by_key(list(keys))
+    keys = [dg.AssetCheckKey(dg.AssetKey(table.name), name) for name in told]
+    latest = context.instance.event_log_storage.get_latest_asset_check_execution_by_key(keys)
     for key, record in latest.items():
         if record.run_id != context.run.run_id and record.status in COMPLETED_ASSET_CHECK_EXECUTION_RECORD_STATUSES:
-            _tell(context, table, key.name, keys[key])
+            _tell(context, table, key.name, told[key.name])
 
 
 def _tell(context: dg.AssetCheckExecutionContext, table: Table, name: str, found: Findings) -> None:

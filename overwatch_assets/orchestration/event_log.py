@@ -83,8 +83,8 @@ class EventLog(SqliteEventLogStorage):
             last = index.execute(sa.text("SELECT last_insert_rowid()")).scalar_one()
             ids = range(last - len(rows) + 1, last + 1)  # nobody else writes before the transaction ends
             self._store_asset_event_tags(index, events, ids)
-            what = [(e.dagster_event_type, e.get_dagster_event().asset_key) for e in events]
-            lasts = dict(zip(what, zip(events, ids, strict=True), strict=True))
+            numbered = zip(events, ids, strict=True)
+            lasts = {(e.dagster_event_type, e.get_dagster_event().asset_key): (e, n) for e, n in numbered}
             for event, event_id in sorted(lasts.values(), key=itemgetter(1)):
                 self._store_asset_event(index, event, event_id)
 

@@ -170,6 +170,11 @@ def own_time(event: Column, streaming: Column) -> Column:
     return F.get(F.array(*times), is_start.cast("int") + 2 * is_submission.cast("int"))
 
 
+def first_known(*values: Column) -> Column:
+    """`coalesce`, which Sail makes a `CASE` that copies the whole batch into its branches; these rows are wide."""
+    return F.get(F.array_compact(F.array(*values)), F.lit(0))
+
+
 def first_stated(*times: Column) -> Column:
     """The first that is a time: see `event_time_ms`."""
     return F.get(F.filter(F.array(*times), lambda t: (t > 0) & (t < 253_402_300_800_000)), F.lit(0))

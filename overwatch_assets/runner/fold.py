@@ -86,8 +86,10 @@ def _append(load: Load, batch: pa.Table, reader: Reader) -> None:
 def _in_one_partition(table: Table, rows: Callable[[], DataFrame], found: pa.Table) -> Callable[[], DataFrame]:
     """The rows with their partition as a literal where all have the same: Sail sorts by one that it computes."""
     partition = table.partition
-    days = [] if partition is None else pc.unique(found.column(partition)).to_pylist()
-    if partition is None or len(days) != 1 or days[0] is None:
+    if partition is None:
+        return rows
+    days = pc.unique(found.column(partition)).to_pylist()
+    if len(days) != 1 or days[0] is None:
         return rows
     return lambda: rows().withColumn(partition, F.lit(days[0]))
 

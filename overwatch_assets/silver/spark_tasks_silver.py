@@ -2,7 +2,6 @@
 
 from pyspark.sql import DataFrame, functions as F
 
-from overwatch_assets.bronze.spark_events_bronze import first_known
 from overwatch_assets.contract import Column, Events, Fold, table
 from overwatch_assets.rules import spark_events as spark
 from overwatch_assets.rules.names import scrubbed
@@ -115,7 +114,7 @@ def spark_tasks_silver(spans: DataFrame, spark_events_bronze: DataFrame) -> Data
             info["LaunchTime"],
             F.when(info["FinishTime"] > 0, info["FinishTime"]),
             # Of narrow columns: the days are asked for before the rows are written. A record's own day is its end's.
-            day=first_known(date_of(F.col("TaskLaunchTime")), F.col("date")),
+            day=spark.first_known(date_of(F.col("TaskLaunchTime")), F.col("date")),
         ),
     )
 

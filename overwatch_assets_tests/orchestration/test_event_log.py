@@ -8,6 +8,7 @@ from pathlib import Path
 
 import dagster as dg
 import pytest
+from dagster._check import CheckError
 from dagster._core.storage.event_log import SqliteEventLogStorage
 
 from overwatch_assets.orchestration import event_log
@@ -115,15 +116,24 @@ def test_batches_are_stored_as_dagsters_own_class_stores_each_event(home: Path, 
     assert [len(rows) > 0 for rows in ours] == [True, True, True]
 
 
-def test_of_a_batch_that_fails_nothing_stays(home: Path) -> None:
+def test_of_a_batch_that_fails_nothing_stays(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def refused(log: EventLog, event: dg.EventLogEntry) -> None:
+        # What came before it in the batch is in the databases' transactions by now.
+        assert log._held.keys() == {event.run_id, "index"}
+        raise CheckError("refused")
+
     with dg.DagsterInstance.get() as instance:
         run = materialize(instance, "one")
         log = instance.event_log_storage
         made = [e for e in instance.all_logs(run) if e.dagster_event_type is dg.DagsterEventType.ASSET_MATERIALIZATION]
-        before = told(instance, run)
-        with pytest.raises(AttributeError):
-            log.store_event_batch([*made, None])  # type: ignore[list-item]
+        last = [e for e in instance.all_logs(run) if e.dagster_event_type is dg.DagsterEventType.STEP_SUCCESS]
+        before, index = told(instance, run), index_of(home / "history" / "runs")
+        with monkeypatch.context() as patched:
+            patched.setattr(EventLog, "store_event", refused)
+            with pytest.raises(CheckError):
+                log.store_event_batch([*made, *last])
         assert told(instance, run) == before
+        assert index_of(home / "history" / "runs") == index
         log.store_event_batch(made)
         assert told(instance, run) == [*before, "ASSET_MATERIALIZATION"]
 
