@@ -4,12 +4,14 @@ Events come from the log in no particular order and at least once; a start may b
 """
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 
-from pyspark.sql import Column as SparkColumn, functions as F
+from pyspark.sql import Column as SparkColumn, DataFrame, functions as F
 
 from overwatch_assets.bronze.spark_events_bronze import FILE_GROUP
 from overwatch_assets.contract import Column
 from overwatch_assets.rules.spark_time import RUNTIME, date_of, runtime
+from overwatch_assets.rules.windows import first_of
 
 CONTEXT = ("clusterId", "SparkContextID")
 CONTEXT_COLUMNS = (
@@ -60,18 +62,31 @@ def is_event(*names: str) -> SparkColumn:
     return F.col("Event").isin(list(names))
 
 
-def first_of(event: str, value: SparkColumn | str, order: Sequence[str] = ("filePosition",)) -> SparkColumn:
-    """The value in the entity's first event of this type. Duplicates agree, but in where they were read."""
-    column = F.col(value) if isinstance(value, str) else value
-    return F.min_by(F.when(F.col("Event") == event, column), F.when(F.col("Event") == event, _place(order)))
+@dataclass(frozen=True)
+class Side:
+    """What one type of event says of an entity.
+
+    Attributes:
+        event: its type.
+        at: by which of them the first, or the last, is told; equal ones by their content.
+        columns: what it says, under names that the other side has not.
+    """
+
+    event: str
+    at: SparkColumn
+    columns: Sequence[SparkColumn | str]
 
 
-def last_of(event: str, value: SparkColumn | str, order: Sequence[str]) -> SparkColumn:
-    """The value in the entity's last event of this type."""
-    column = F.col(value) if isinstance(value, str) else value
-    return F.max_by(F.when(F.col("Event") == event, column), F.when(F.col("Event") == event, _place(order)))
+def first_and_last(events: DataFrame, key: Sequence[str], first: Side, last: Side) -> DataFrame:
+    """Of each entity what the first event of one type says, and the last of another; either may be missing.
 
+    Whole rows are chosen: to aggregate structs takes Sail three times the time, and memory for each of their members.
+    """
 
-def _place(order: Sequence[str]) -> SparkColumn:
-    columns = [F.coalesce(F.col(c), F.lit(-1).cast("bigint")) for c in order]
-    return F.struct(*(c.alias(f"o{n}") for n, c in enumerate(columns)), F.col("lineHash").alias("hash"))
+    def chosen(side: Side, order: Sequence[SparkColumn]) -> DataFrame:
+        rows = events.where(is_event(side.event))
+        return first_of(rows, key, order).select(*key, *side.columns)
+
+    begins, ends = (F.coalesce(side.at, F.lit(-1)) for side in (first, last))
+    started = chosen(first, (begins, F.col("lineHash")))
+    return started.join(chosen(last, (ends.desc(), F.col("lineHash").desc())), list(key), "full")

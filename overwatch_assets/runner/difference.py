@@ -117,6 +117,8 @@ def records_of_new(table: Table, rows: pa.Table, window: Window) -> Iterable[Rec
         rows: its columns `said_of`.
         window: the load's.
     """
+    if not any(pa.types.is_nested(kind) for kind in rows.schema.types):
+        rows = rows.group_by(rows.column_names, use_threads=False).aggregate([])  # most rows of an entity say the same
     values = {n: rows.column(n).to_pylist() for n in recorded(table)}
     times = [rows.column(n).to_pylist() for n in _times(table)]
     entities: dict[tuple[Any, ...], list[int]] = {}

@@ -7,9 +7,9 @@ from overwatch_assets.rules import spark_events as spark
 from overwatch_assets.rules.spark_fold import (
     CONTEXT,
     CONTEXT_COLUMNS,
+    Side,
     event_log_columns,
-    first_of,
-    last_of,
+    first_and_last,
     run_time,
     run_time_columns,
 )
@@ -54,16 +54,13 @@ from overwatch_assets.rules.spark_fold import (
 )
 def spark_executions_silver(spans: DataFrame, spark_events_bronze: DataFrame) -> DataFrame:
     """Every SQL execution, from its earliest start to its latest end. One row: one execution of one Spark context."""
-    start, end = spark.EXECUTION_START, spark.EXECUTION_END
-    folded = spark_events_bronze.groupBy(*CONTEXT, F.col("executionId").alias("ExecutionID")).agg(
-        first_of(start, "time", ("time",)).alias("_start"),
-        last_of(end, "time", ("time",)).alias("_end"),
-        first_of(start, "rootExecutionId", ("time",)).alias("RootExecutionID"),
-        first_of(start, "description", ("time",)).alias("description"),
-        first_of(start, "details", ("time",)).alias("details"),
-        last_of(end, "errorMessage", ("time",)).alias("errorMessage"),
-        first_of(start, "filenameGroup", ("time",)).alias("startFilenameGroup"),
-        last_of(end, "filenameGroup", ("time",)).alias("endFilenameGroup"),
+    time, file = F.col("time"), F.col("filenameGroup")
+    said = (F.col("rootExecutionId").alias("RootExecutionID"), "description", "details")
+    folded = first_and_last(
+        spark_events_bronze.withColumnRenamed("executionId", "ExecutionID"),
+        (*CONTEXT, "ExecutionID"),
+        Side(spark.EXECUTION_START, time, (time.alias("_start"), *said, file.alias("startFilenameGroup"))),
+        Side(spark.EXECUTION_END, time, (time.alias("_end"), "errorMessage", file.alias("endFilenameGroup"))),
     )
     return folded.select(
         *CONTEXT,

@@ -1,11 +1,11 @@
 """Module 2003: executors."""
 
-from pyspark.sql import DataFrame, Window, functions as F
+from pyspark.sql import Column as SparkColumn, DataFrame, Window, functions as F
 
 from overwatch_assets.contract import Column, Events, Fold, table
 from overwatch_assets.rules import spark_events as spark
 from overwatch_assets.rules.names import scrubbed
-from overwatch_assets.rules.spark_fold import CONTEXT, CONTEXT_COLUMNS, event_log_columns, first_of, is_event, last_of
+from overwatch_assets.rules.spark_fold import CONTEXT, CONTEXT_COLUMNS, event_log_columns, is_event
 from overwatch_assets.rules.spark_time import date_of, runtime
 
 ALIVE_TIME = (
@@ -50,17 +50,16 @@ def spark_executors_silver(spans: DataFrame, spark_events_bronze: DataFrame) -> 
     that registers twice, or is removed twice, lives once.
     """
     added, removed = spark.EXECUTOR_ADDED, spark.EXECUTOR_REMOVED
-    at = ("Timestamp",)
     folded = (
         _lives(spark_events_bronze.where(is_event(added, removed) & F.col("ExecutorID").isNotNull()))
         .groupBy(*CONTEXT, "ExecutorID", "_life")
         .agg(
-            first_of(added, "Timestamp", at).alias("_added"),
-            first_of(removed, "Timestamp", at).alias("_removed"),
-            last_of(added, "ExecutorInfo", at).alias("executorInfo"),
-            first_of(removed, "RemovedReason", at).alias("RemovedReason"),
-            first_of(added, "filenameGroup", at).alias("startFilenameGroup"),
-            first_of(removed, "filenameGroup", at).alias("endFilenameGroup"),
+            _first_of(added, "Timestamp").alias("_added"),
+            _first_of(removed, "Timestamp").alias("_removed"),
+            _last_of(added, "ExecutorInfo").alias("executorInfo"),
+            _first_of(removed, "RemovedReason").alias("RemovedReason"),
+            _first_of(added, "filenameGroup").alias("startFilenameGroup"),
+            _first_of(removed, "filenameGroup").alias("endFilenameGroup"),
             F.max(F.when(is_event(removed), 1)).alias("_was_removed"),
         )
     )
@@ -95,3 +94,17 @@ def _lives(events: DataFrame) -> DataFrame:
     numbered = events.withColumn("_begins", begins.cast("int"))
     so_far = in_order.rowsBetween(Window.unboundedPreceding, Window.currentRow)
     return numbered.withColumn("_life", F.sum("_begins").over(so_far))
+
+
+def _first_of(event: str, column: str) -> SparkColumn:
+    """The value in the first event of this type."""
+    return F.min_by(F.when(is_event(event), F.col(column)), F.when(is_event(event), _place()))
+
+
+def _last_of(event: str, column: str) -> SparkColumn:
+    """The value in the last event of this type."""
+    return F.max_by(F.when(is_event(event), F.col(column)), F.when(is_event(event), _place()))
+
+
+def _place() -> SparkColumn:
+    return F.struct(F.coalesce("Timestamp", F.lit(-1)).alias("at"), F.col("lineHash").alias("hash"))

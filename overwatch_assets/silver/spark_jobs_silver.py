@@ -8,9 +8,9 @@ from overwatch_assets.rules.names import scrubbed
 from overwatch_assets.rules.spark_fold import (
     CONTEXT,
     CONTEXT_COLUMNS,
+    Side,
     event_log_columns,
-    first_of,
-    last_of,
+    first_and_last,
     run_time,
     run_time_columns,
 )
@@ -111,32 +111,16 @@ _RESULT = next(kind for name, kind, _ in spark.FIELDS if name == "Job Result")
 )
 def spark_jobs_silver(spans: DataFrame, spark_events_bronze: DataFrame) -> DataFrame:
     """Every Spark job, from its submission to its completion. One row: one job of one Spark context."""
-    start, end = spark.JOB_START, spark.JOB_END
-    # One value for each side, of all its columns: to choose each column's apart takes four times as long.
-    first = F.struct("SubmissionTime", "StageIDs", "StageInfos", _power().alias("PowerProperties"), "filenameGroup")
-    last = F.struct("CompletionTime", "JobResult", "filenameGroup")
     # Taken apart as JSON: a look-up in a map reads all of its keys, and there are as many look-ups as members.
     properties = F.from_json(F.to_json("Properties"), _PROPERTIES)
-    folded = (
-        spark_events_bronze.withColumn("_properties", properties)
-        .groupBy(*CONTEXT, "JobID")
-        .agg(
-            first_of(start, first, ("SubmissionTime",)).alias("_first"),
-            last_of(end, last, ("CompletionTime",)).alias("_last"),
-        )
-        .select(
-            *CONTEXT,
-            "JobID",
-            F.col("_first.SubmissionTime").alias("_start"),
-            F.col("_last.CompletionTime").alias("_end"),
-            "_first.StageIDs",
-            "_first.StageInfos",
-            "_first.PowerProperties",
-            "_last.JobResult",
-            F.col("_first.filenameGroup").alias("startFilenameGroup"),
-            F.col("_last.filenameGroup").alias("endFilenameGroup"),
-        )
-    )
+    submitted, completed, file = F.col("SubmissionTime"), F.col("CompletionTime"), F.col("filenameGroup")
+    said = ("StageIDs", "StageInfos", properties.alias("_properties"))
+    folded = first_and_last(
+        spark_events_bronze,
+        (*CONTEXT, "JobID"),
+        Side(spark.JOB_START, submitted, (submitted, *said, file.alias("startFilenameGroup"))),
+        Side(spark.JOB_END, completed, (completed, "JobResult", file.alias("endFilenameGroup"))),
+    ).withColumn("PowerProperties", F.when(F.col("startFilenameGroup").isNotNull(), _power()))
     power = F.col("PowerProperties")
     has_user = power["UserEmail"].isNotNull()
     identities = _identities(power)
@@ -153,7 +137,7 @@ def spark_jobs_silver(spans: DataFrame, spark_events_bronze: DataFrame) -> DataF
         F.when(~has_user, identities).alias("AsksFor"),
         "startFilenameGroup",
         "endFilenameGroup",
-        *run_time("JobRunTime", F.col("_start"), F.col("_end")),
+        *run_time("JobRunTime", submitted, completed),
     )
 
 

@@ -8,9 +8,9 @@ from overwatch_assets.rules.names import scrubbed
 from overwatch_assets.rules.spark_fold import (
     CONTEXT,
     CONTEXT_COLUMNS,
+    Side,
     event_log_columns,
-    first_of,
-    last_of,
+    first_and_last,
     run_time,
     run_time_columns,
 )
@@ -53,20 +53,17 @@ def spark_stages_silver(spans: DataFrame, spark_events_bronze: DataFrame) -> Dat
     One row: one stage attempt. A stage that was never completed stays open; one whose submission is missing has a null
     start.
     """
-    submitted, completed = spark.STAGE_SUBMITTED, spark.STAGE_COMPLETED
-    submission = ("StageInfo", "SubmissionTime")
-    stages = spark_events_bronze.withColumn(
-        "_at", F.coalesce(*(F.col(f"StageInfo.{n}") for n in ("CompletionTime", "SubmissionTime")))
-    )
-    folded = stages.groupBy(*_ENTITY).agg(
-        first_of(submitted, "filenameGroup").alias("startFilenameGroup"),
-        last_of(completed, "filenameGroup", ("_at",)).alias("endFilenameGroup"),
-        first_of(submitted, "StageInfo", ("_at",)).alias("_start"),
-        last_of(completed, "StageInfo", ("_at",)).alias("_end"),
+    info, file = F.col("StageInfo"), F.col("filenameGroup")
+    at = F.coalesce(info["CompletionTime"], info["SubmissionTime"])
+    folded = first_and_last(
+        spark_events_bronze,
+        _ENTITY,
+        Side(spark.STAGE_SUBMITTED, at, (info.alias("_start"), file.alias("startFilenameGroup"))),
+        Side(spark.STAGE_COMPLETED, at, (info.alias("_end"), file.alias("endFilenameGroup"))),
     )
     start, end = F.col("_start"), F.col("_end")
     # Spark fills the submission time in while the stage starts, so the end may know it better than the start.
-    began = F.coalesce(start[submission[1]], end[submission[1]])
+    began = F.coalesce(start["SubmissionTime"], end["SubmissionTime"])
     return folded.select(
         *_ENTITY,
         "startFilenameGroup",
