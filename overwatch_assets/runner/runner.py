@@ -6,7 +6,7 @@ import logging
 import time
 import uuid
 from collections.abc import Iterable, Iterator
-from concurrent.futures import Future, ThreadPoolExecutor, as_completed
+from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from dataclasses import dataclass, field
 
 from overwatch_assets import __version__
@@ -36,6 +36,7 @@ from overwatch_assets.storage.tables import TableStore
 
 logger = logging.getLogger(__name__)
 
+_LANES = 2  # tables that are loaded side by side
 _NO_ROWS = ("inserted", "updated", "deleted", "appended entities")
 
 
@@ -95,27 +96,24 @@ class Runner:
     def load_side_by_side(self, wanted: Iterable[Table], window: Window) -> Iterator[Result]:
         """Load several tables for a window, upstreams first, two at a time where neither needs the other.
 
-        A load of few rows waits for its engine and its storage more than it computes.
+        A load of few rows waits for its engine and its storage more than it computes. Tables of volume begin as soon as
+        they can, so that the others are loaded beside them.
 
         Raises:
-            OverwatchError: as `load`, of the first that failed; those that were running end first.
+            OverwatchError: as `load`, of the first that failed; the one that was running beside it ends first.
         """
-        with lease(self.store.location) as held, self.store.snapshots(), ThreadPoolExecutor(2) as lanes:
-            loads: dict[str, Future[Result]] = {}
-
-            def after(upstreams: list[Future[Result]], table: Table) -> Result:
-                for each in upstreams:  # they were submitted before, so they have begun
-                    each.result()
-                return self._load(table, window, held)
-
-            for table in wanted:
-                before = [loads[name] for name in table.upstreams if name in loads]
-                loads[table.name] = lanes.submit(after, before, table)
-            try:
-                for each in as_completed(loads.values()):
-                    yield each.result()
-            finally:
-                lanes.shutdown(wait=True, cancel_futures=True)
+        waiting = sorted(wanted, key=lambda t: not (isinstance(t.rebuild, Fold) and t.rebuild.batch_rows))
+        unloaded = {t.name for t in waiting}
+        running: dict[Future[Result], str] = {}
+        with lease(self.store.location) as held, self.store.snapshots(), ThreadPoolExecutor(_LANES) as lanes:
+            while waiting or running:
+                ready = [t for t in waiting if unloaded.isdisjoint(t.upstreams)]
+                for table in ready[: _LANES - len(running)]:
+                    waiting.remove(table)
+                    running[lanes.submit(self._load, table, window, held)] = table.name
+                for ended in wait(running, return_when=FIRST_COMPLETED).done:
+                    unloaded.remove(running.pop(ended))
+                    yield ended.result()
 
     def _load(self, table: Table, window: Window, held: Lease) -> Result:
         began = time.monotonic()
