@@ -27,6 +27,8 @@ _SAIL_ENVIRONMENT = {
     "RUST_LOG": "error,sail_delta_lake::transaction=off",
     "MIMALLOC_PURGE_DELAY": "-1",
     "MIMALLOC_ALLOW_LARGE_OS_PAGES": "1",
+    # After a quarter of an hour without a request it would end the session of a load that waits for an API.
+    "SAIL_SPARK__SESSION_TIMEOUT_SECS": str(365 * 24 * 3600),
 }
 _MALLOC = {-8: 1, -3: 32 << 20, -1: 512 << 20}  # M_ARENA_MAX; M_MMAP_THRESHOLD and M_TRIM_THRESHOLD, bytes
 # Otherwise the client looks at the stack, and for a notebook, at each call: a fifth of a small load's time.
