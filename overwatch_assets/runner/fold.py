@@ -68,7 +68,7 @@ def _append(load: Load, batch: pa.Table, reader: Reader) -> None:
     """Entities with nothing stored: no comparison, no MERGE."""
     table, store = load.table, load.store
     rows = _computed(load, batch, reader)
-    data = None if _is_volume(table) else collected(store, rows, to_append=True)
+    data = None if is_volume(table) else collected(store, rows, to_append=True)
     load.lease.check()
     names = said_of(table)
     if names == list(table.entity):
@@ -97,7 +97,7 @@ def _in_one_partition(table: Table, rows: Callable[[], DataFrame], found: pa.Tab
 def _replace(load: Load, batch: pa.Table, reader: Reader, days: Sequence[dt.date | None]) -> None:
     """Entities with stored rows, on some days: compare, and write the difference."""
     rows = _computed(load, batch, reader)
-    new = rows if _is_volume(load.table) else kept(load.store, rows, load.table.schema)
+    new = rows if is_volume(load.table) else kept(load.store, rows, load.table.schema)
     write_difference(load, new, _stored(load, batch, days))
 
 
@@ -153,9 +153,9 @@ def _computed(load: Load, batch: pa.Table, reader: Reader) -> Callable[[], DataF
     return lambda: load.finish(load.table(*reader.inputs(batch)))
 
 
-def _is_volume(table: Table) -> bool:
-    assert isinstance(table.rebuild, Fold)  # noqa: S101 - tells mypy
-    return table.rebuild.batch_rows is not None
+def is_volume(table: Table) -> bool:
+    """Whether the table's rows are too many to be held: they are rebuilt in batches, and computed anew at each step."""
+    return isinstance(table.rebuild, Fold) and table.rebuild.batch_rows is not None
 
 
 def _stored_entities(load: Load, touched: pa.Table) -> tuple[pa.Table, Sequence[dt.date | None]]:

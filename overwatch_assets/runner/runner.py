@@ -17,7 +17,7 @@ from overwatch_assets.contract.table import Table
 from overwatch_assets.errors import IneligibleError, OverwatchError
 from overwatch_assets.runner.changes import Changes
 from overwatch_assets.runner.context import Load, Progress, silent
-from overwatch_assets.runner.fold import fold
+from overwatch_assets.runner.fold import fold, is_volume
 from overwatch_assets.runner.insert import insert
 from overwatch_assets.runner.mirror import mirror
 from overwatch_assets.runner.report import (
@@ -102,7 +102,7 @@ class Runner:
         Raises:
             OverwatchError: as `load`, of the first that failed; the one that was running beside it ends first.
         """
-        waiting = sorted(wanted, key=lambda t: not (isinstance(t.rebuild, Fold) and t.rebuild.batch_rows))
+        waiting = sorted(wanted, key=lambda t: not is_volume(t))
         unloaded = {t.name for t in waiting}
         running: dict[Future[Result], str] = {}
         with lease(self.store.location) as held, self.store.snapshots(), ThreadPoolExecutor(_LANES) as lanes:
