@@ -6,6 +6,7 @@ stops the JVM. The JVM in turn ends when the child is gone. So none of them outl
 """
 
 import json
+import logging
 import os
 import secrets
 import select
@@ -177,6 +178,7 @@ def _stop_group() -> None:
     def kill(*_: object) -> None:
         os.killpg(0, signal.SIGKILL)
 
+    logging.disable()  # py4j tells of each object that it can no longer free in the JVM, after the reason of a failure
     signal.signal(signal.SIGALRM, kill)
     signal.alarm(_STOP_SECONDS)
     signal.signal(signal.SIGTERM, signal.SIG_IGN)
