@@ -1,7 +1,7 @@
 """Change records: written before the rows, read by the tables downstream (docs/architecture.md)."""
 
 import datetime as dt
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from functools import partial
 
@@ -10,41 +10,12 @@ import pyarrow.compute as pc
 from pyspark.sql import DataFrame, functions as F, types as T
 
 from overwatch_assets.contract.table import Table
-from overwatch_assets.rules.days import DAY_MS, day_of, day_start_ms
+from overwatch_assets.runner.records import FOR_EVER, FROM_EVER
 from overwatch_assets.runner.state import TABLE_CHANGES
 from overwatch_assets.runner.window import Window
 from overwatch_assets.storage.tables import TableStore, is_any
 
-_RECORD = pa.schema(
-    [
-        ("fromTS", pa.int64()),
-        ("untilTS", pa.int64()),
-        ("keys", pa.map_(pa.string(), pa.list_(pa.string()))),
-        ("starts", pa.int64()),
-        ("ends", pa.int64()),
-    ]
-)
-Keys = Mapping[str, Sequence[str]]
 SINCE = "_since"
-FROM_EVER, FOR_EVER = -(2**60), 2**60
-"""Bounds of a time that has none, epoch ms."""
-
-
-@dataclass(frozen=True)
-class Record:
-    """One image of one changed row.
-
-    Attributes:
-        window: the load's window; of bronze the day that gained rows.
-        keys: values of entity and link columns, as text.
-        starts: start of the time that changed, epoch ms; None: not bounded.
-        ends: its end, exclusive.
-    """
-
-    window: Window
-    keys: Keys
-    starts: int | None = None
-    ends: int | None = None
 
 
 @dataclass
@@ -66,31 +37,13 @@ class Changes:
         found = self.store.arrow(self._of(table).agg(F.max("number").alias("n"))).column("n")[0].as_py()
         return int(found or 0)
 
-    def append(self, table: Table, records: Iterable[Record]) -> None:
-        """Append the records of one write, all with the next number; those of the same keys are one."""
-        bounds: dict[tuple[Window, tuple[tuple[str, tuple[str, ...]], ...]], tuple[int, int]] = {}
-        for record in records:
-            what = (record.window, tuple((k, tuple(v)) for k, v in sorted(record.keys.items())))
-            starts, ends = bounds.get(what, (FOR_EVER, FROM_EVER))
-            bounds[what] = (
-                min(starts, FROM_EVER if record.starts is None else record.starts),
-                max(ends, FOR_EVER if record.ends is None else record.ends),
-            )
-        if not bounds:
+    def append(self, table: Table, records: pa.Table) -> None:
+        """Append the records of one write, schema `RECORD`, all with the next number."""
+        if not records.num_rows:
             return
         number = self.last_number(table) + 1
-        rows = [
-            {
-                "fromTS": window.from_ms,
-                "untilTS": window.until_ms,
-                "keys": [(name, list(values)) for name, values in keys],
-                "starts": None if starts == FROM_EVER else starts,
-                "ends": None if ends == FOR_EVER else ends,
-            }
-            for (window, keys), (starts, ends) in sorted(bounds.items())
-        ]
-        for start in range(0, len(rows), 50_000):  # one message of the client stays below its limit
-            part = pa.Table.from_pylist(rows[start : start + 50_000], schema=_RECORD)
+        for start in range(0, records.num_rows, 50_000):  # one message of the client stays below its limit
+            part = records.slice(start, 50_000)
             self.store.append(TABLE_CHANGES, partial(self._frame, table, number, part))
 
     def _frame(self, table: Table, number: int, records: pa.Table) -> DataFrame:
@@ -195,11 +148,3 @@ def _keys(records: DataFrame, columns: Sequence[str]) -> DataFrame:
     for n, column in enumerate(columns):
         picked = picked.withColumn(column, F.explode(f"_{n}")).drop(f"_{n}")
     return picked.select(*columns, "starts", "ends")
-
-
-def day_window(day: dt.date) -> Window:
-    """The window of one whole day."""
-    return Window(day_start_ms(day), day_start_ms(day) + DAY_MS)
-
-
-__all__ = ["Changes", "Keys", "Record", "day_of", "day_window"]

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from functools import cached_property
 
-from pyspark.sql import DataFrame, functions as F
+from pyspark.sql import Column, DataFrame, functions as F
 
 from overwatch_assets.config.deployment import Workspace
 from overwatch_assets.contract.registry import tables
@@ -46,9 +46,18 @@ class Load:
     counts: Counter[str] = field(default_factory=Counter)
     inputs_read: dict[str, int] = field(default_factory=dict)
     inputs_until: dict[str, int] = field(default_factory=dict)
+    _columns: list[Column] | None = None
 
     def finish(self, rows: DataFrame) -> DataFrame:
-        """A transform's rows with the columns that every table has, in declared order and types."""
+        """A transform's rows with the columns that every table has, in declared order and types.
+
+        The first of a load tell what they are cast from: a transform returns the same columns each time.
+        """
+        if self._columns is None:
+            self._columns = self.store.declared(self.table, rows, self._shared())
+        return rows.select(*self._columns)
+
+    def _shared(self) -> dict[str, Column]:
         meta = {
             "organization_id": F.lit(self.workspace.workspace_id),
             "workspace_name": F.lit(self.workspace.workspace_name),
@@ -57,7 +66,7 @@ class Load:
         }
         if self.table.of_month is not None:
             meta[MONTH] = F.trunc(self.table.of_month, "MM").cast("date")
-        return self.store.conform(self.table, rows, meta)
+        return meta
 
     def upstream(self, name: str) -> Table:
         """Contract of an input."""

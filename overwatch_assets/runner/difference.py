@@ -3,7 +3,6 @@
 import datetime as dt
 from collections.abc import Callable, Iterable, Sequence
 from functools import reduce
-from typing import Any
 
 import pyarrow as pa
 import pyarrow.compute as pc
@@ -11,13 +10,14 @@ from pyspark.sql import Column, DataFrame, functions as F
 
 from overwatch_assets.contract.table import Table
 from overwatch_assets.errors import StorageError
-from overwatch_assets.runner.changes import FOR_EVER, Record, day_window
 from overwatch_assets.runner.context import Load
 from overwatch_assets.runner.kept import MANY, collected
+from overwatch_assets.runner.records import FOR_EVER, FROM_EVER, change_records, merged
 from overwatch_assets.runner.window import Window
 from overwatch_assets.storage.tables import TOMBSTONE
 
 _ID = "_id"
+_START, _END = "_start", "_end"
 
 
 def row_id(table: Table) -> Column:
@@ -93,23 +93,19 @@ def compare(load: Load, new: DataFrame, stored: DataFrame) -> pa.Table:
     return changed
 
 
-def records(load: Load, changed: pa.Table, window: Window) -> Iterable[Record]:
+def records(load: Load, changed: pa.Table, window: Window) -> pa.Table:
     """Change records of compared rows: one of the row before, one of the row after; an entity's new rows have one."""
-    names = recorded(load.table)
+    table = load.table
     is_new = pc.is_null(changed.column("_old"))
-    new = changed.filter(is_new).select([f"_c_{n}_1" for n in said_of(load.table)])
-    yield from records_of_new(load.table, new.rename_columns(said_of(load.table)), window)
-    for row in changed.filter(pc.invert(is_new)).to_pylist():
-        sides = [side for side, image in ((0, "_old"), (1, "_new")) if row[image] is not None]
-        bounds = {side: _bounds(load.table, [row[f"_c_{n}_{side}"] for n in _times(load.table)]) for side in sides}
-        ends = [end for _, end in bounds.values() if end is not None]
-        if len(ends) == len(sides) > 1 and row["_same_head"]:  # only its end moved, with what lasts until there
-            bounds = dict.fromkeys(sides, (min(ends) - 1, max(ends)))
-        for side in sides:
-            yield Record(window, {n: as_text(row[f"_c_{n}_{side}"]) for n in names}, *bounds[side])
+    new = changed.filter(is_new).select([f"_c_{n}_1" for n in said_of(table)])
+    told = [records_of_new(table, new.rename_columns(said_of(table)), window)]
+    both = changed.filter(pc.invert(is_new))
+    if both.num_rows:
+        told.append(change_records(_images(table, both), recorded(table), window, times=(_START, _END)))
+    return merged(told)
 
 
-def records_of_new(table: Table, rows: pa.Table, window: Window) -> Iterable[Record]:
+def records_of_new(table: Table, rows: pa.Table, window: Window) -> pa.Table:
     """Records of new rows, one for each entity: all their links, and the time from the first to the last.
 
     Args:
@@ -117,42 +113,37 @@ def records_of_new(table: Table, rows: pa.Table, window: Window) -> Iterable[Rec
         rows: its columns `said_of`.
         window: the load's.
     """
-    if not any(pa.types.is_nested(kind) for kind in rows.schema.types):
-        rows = rows.group_by(rows.column_names, use_threads=False).aggregate([])  # most rows of an entity say the same
-    values = {n: rows.column(n).to_pylist() for n in recorded(table)}
-    times = [rows.column(n).to_pylist() for n in _times(table)]
-    entities: dict[tuple[Any, ...], list[int]] = {}
-    for at, entity in enumerate(zip(*(values[n] for n in table.entity), strict=True)):
-        entities.setdefault(entity, []).append(at)
-    for of_entity in entities.values():
-        bounds = [_bounds(table, [column[at] for column in times]) for at in of_entity]
-        starts, ends = ([bound[side] for bound in bounds] for side in (0, 1))
-        yield Record(
-            window,
-            {
-                name: tuple(dict.fromkeys(text for at in of_entity for text in as_text(column[at])))
-                for name, column in values.items()
-            },
-            None if None in starts else min(s for s in starts if s is not None),
-            None if None in ends else max(e for e in ends if e is not None),
-        )
+    bounds = _bounds(table, [rows.column(name) for name in _times(table)], rows.num_rows)
+    rows = rows.select(recorded(table)).append_column(_START, bounds[0]).append_column(_END, bounds[1])
+    return change_records(rows, recorded(table), window, per=table.entity, times=(_START, _END))
 
 
-def _bounds(table: Table, times: Sequence[int | None]) -> tuple[int | None, int | None]:
-    """What a record says of a row's time, given the values of its columns."""
+def _images(table: Table, changed: pa.Table) -> pa.Table:
+    """The rows before and the rows after, with the time that each tells of."""
+    times = [
+        _bounds(table, [changed.column(f"_c_{n}_{side}") for n in _times(table)], changed.num_rows) for side in (0, 1)
+    ]
+    (_, before), (_, after) = times
+    ends = pc.and_(pc.less(before, FOR_EVER), pc.less(after, FOR_EVER))
+    there = [pc.is_valid(changed.column(image)) for image in ("_old", "_new")]
+    # Only its end moved, with what lasts until there.
+    moved = pc.and_(pc.and_(*there), pc.and_(ends, pc.fill_null(changed.column("_same_head"), False)))  # noqa: FBT003
+    parts = []
+    for side, (start, end) in enumerate(times):
+        rows = changed.select([f"_c_{n}_{side}" for n in recorded(table)]).rename_columns(recorded(table))
+        rows = rows.append_column(_START, pc.if_else(moved, pc.subtract(pc.min_element_wise(before, after), 1), start))
+        rows = rows.append_column(_END, pc.if_else(moved, pc.max_element_wise(before, after), end))
+        parts.append(rows.filter(there[side]))
+    return pa.concat_tables(parts)
+
+
+def _bounds(table: Table, times: Sequence[pa.ChunkedArray], count: int) -> tuple[pa.Array, pa.Array]:
+    """What records say of the time of rows, given the columns that bound it: of a row without a start, of no time."""
     if table.interval is None:
-        return None, None
-    start, end, *_ = [*times, None]
-    return (FOR_EVER, FOR_EVER) if start is None else (start, end)
-
-
-def as_text(value: object) -> tuple[str, ...]:
-    """A key's values as change records hold them."""
-    if value is None:
-        return ()
-    if isinstance(value, list):
-        return tuple(str(v) for v in value if v is not None)
-    return (str(value),)
+        return pa.repeat(FROM_EVER, count), pa.repeat(FOR_EVER, count)
+    start, *end = times
+    until = pc.fill_null(end[0], FOR_EVER) if end else pa.repeat(FOR_EVER, count)
+    return pc.fill_null(start, FOR_EVER), pc.if_else(pc.is_valid(start), until, FOR_EVER)
 
 
 def write_difference(
@@ -190,8 +181,8 @@ def write_difference(
         dates = {day for side in sides for day in side.unique().to_pylist()}
     load.lease.check()
     if by_day:
-        days = changed.column(f"_c_{partition}_1").unique().to_pylist()
-        load.changes.append(table, [Record(day_window(d), {}) for d in sorted(days)])
+        days = changed.column(f"_c_{partition}_1").unique()
+        load.changes.append(table, change_records(pa.table({"day": days}), (), "day"))
     else:
         load.changes.append(table, records(load, changed, load.window))
     born, dead = changed.filter(has).select([_ID]), changed.filter(pc.invert(has)).select([_ID])

@@ -11,12 +11,12 @@ from pyspark.sql.pandas.types import to_arrow_type
 from overwatch_assets.contract.rebuild import Fold, Machine
 from overwatch_assets.contract.table import Table
 from overwatch_assets.runner import pruning
-from overwatch_assets.runner.changes import FROM_EVER
 from overwatch_assets.runner.context import Load
 from overwatch_assets.runner.difference import records_of_new, said_of, write_difference
 from overwatch_assets.runner.kept import collected, kept
 from overwatch_assets.runner.pruning import near, of, on_days
 from overwatch_assets.runner.reader import FROM, Reader, after
+from overwatch_assets.runner.records import FROM_EVER
 from overwatch_assets.runner.touched import AT, COUNT, Touch
 
 _FEW_FRESH, _FEW_ROWS = 2_000, 5_000
@@ -79,7 +79,7 @@ def _append(load: Load, batch: pa.Table, reader: Reader) -> None:
         return  # a load that changes nothing writes nothing
     load.changes.append(table, records_of_new(table, found, load.window))
     load.lease.check()
-    store.append(table, _in_one_partition(table, rows, found) if data is None else data)
+    store.append(table, _in_one_partition(table, rows, found) if data is None else data, conforms=True)
     load.counts["appended entities"] += batch.num_rows
 
 

@@ -12,10 +12,10 @@ from overwatch_assets.contract.registry import tables
 from overwatch_assets.contract.table import META
 from overwatch_assets.rules.days import day_of
 from overwatch_assets.rules.windows import first_of
-from overwatch_assets.runner.changes import Record, day_window
 from overwatch_assets.runner.context import Load
-from overwatch_assets.runner.difference import as_text, content_of, row_id, write_difference
+from overwatch_assets.runner.difference import content_of, row_id, write_difference
 from overwatch_assets.runner.kept import kept
+from overwatch_assets.runner.records import change_records
 from overwatch_assets.runner.state import QUARANTINE
 from overwatch_assets.storage.tables import TOMBSTONE, is_any
 
@@ -132,12 +132,9 @@ def _append(load: Load, frame: DataFrame) -> None:
 
     load.lease.check()
     gained = found.filter(pc.is_in(found.column(_KEY), fresh.column(_KEY).combine_chunks()))
-    days_and_keys = gained.group_by([partition, *about]).aggregate([]).to_pylist()
-    load.changes.append(
-        table, [Record(day_window(r[partition]), {n: as_text(r[n]) for n in about}) for r in days_and_keys]
-    )
+    load.changes.append(table, change_records(gained, about, partition))
     load.lease.check()
-    store.append(table, rows)
+    store.append(table, rows, conforms=True)
     load.counts["inserted"] += fresh.num_rows
 
 

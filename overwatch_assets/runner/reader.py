@@ -13,9 +13,10 @@ from overwatch_assets.contract.rebuild import Insert, Machine
 from overwatch_assets.contract.table import Table
 from overwatch_assets.rules.days import DAY_MS, day_of, day_start_ms
 from overwatch_assets.runner import pruning
-from overwatch_assets.runner.changes import FOR_EVER, FROM_EVER, SINCE
+from overwatch_assets.runner.changes import SINCE
 from overwatch_assets.runner.context import Load
 from overwatch_assets.runner.pruning import FEW, near, of, on_days
+from overwatch_assets.runner.records import FOR_EVER, FROM_EVER
 from overwatch_assets.runner.touched import COUNT, Touch, meets, only
 from overwatch_assets.storage.tables import is_any
 

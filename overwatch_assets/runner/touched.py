@@ -13,9 +13,9 @@ from overwatch_assets.contract.inputs import AsOf, Events, Linked
 from overwatch_assets.contract.rebuild import Insert, Machine
 from overwatch_assets.contract.table import Interval, Table
 from overwatch_assets.rules.days import day_of
-from overwatch_assets.runner.changes import FOR_EVER, FROM_EVER
 from overwatch_assets.runner.context import Load
 from overwatch_assets.runner.pruning import near
+from overwatch_assets.runner.records import FOR_EVER, FROM_EVER
 from overwatch_assets.storage.tables import is_any
 
 COUNT = "_n"

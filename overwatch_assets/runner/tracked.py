@@ -15,6 +15,7 @@ from dataclasses import dataclass, replace
 from functools import partial, reduce
 
 import pyarrow as pa
+import pyarrow.compute as pc
 from pyspark.errors import PySparkException
 from pyspark.sql import Column, DataFrame, Window as Over, functions as F
 
@@ -22,9 +23,9 @@ from overwatch_assets.bronze.spark_events_processedfiles import spark_events_pro
 from overwatch_assets.engine.session import is_embedded
 from overwatch_assets.errors import SourceError
 from overwatch_assets.rules.days import day_of
-from overwatch_assets.runner.changes import Record, day_window
 from overwatch_assets.runner.context import Load
 from overwatch_assets.runner.insert import Reject, content_hash, insert_side, quarantine
+from overwatch_assets.runner.records import change_records
 from overwatch_assets.runner.state import QUARANTINE
 from overwatch_assets.sources.event_logs.codecs import Codec
 from overwatch_assets.sources.event_logs.events import log_id_of
@@ -341,12 +342,12 @@ def _insert(
     day = _likely_day(ranges, pending) if is_embedded(store.spark) else None
     load.lease.check()
     try:
-        store.append(table, partial(rows, day))
+        store.append(table, partial(rows, day), conforms=True)
     except PySparkException as error:
         if day is None or _OTHER_DAY not in str(error):
             raise
         load.lease.check()
-        store.append(table, partial(rows, None))
+        store.append(table, partial(rows, None), conforms=True)
 
 
 def _likely_day(ranges: Sequence[Range], pending: Mapping[str, Pending]) -> dt.date | None:
@@ -451,20 +452,15 @@ def _settle(load: Load, fresh: Column, stored: set[str]) -> set[str]:
     """
     table, store = load.table, load.store
     load.lease.check()
-    grouped = store.arrow(
+    found = store.arrow(
         store.read(table)
         .where(fresh)
         .groupBy("date", "clusterId", "SparkContextID", F.col("Event").isNull().alias("unparsed"))
         .agg(F.count(F.lit(1)).alias("rows"), F.sum("droppedProperties").alias("dropped"))
-    ).to_pylist()
-    load.changes.append(
-        table,
-        [
-            Record(day_window(r["date"]), {"clusterId": (r["clusterId"],), "SparkContextID": (r["SparkContextID"],)})
-            for r in grouped
-            if not r["unparsed"]
-        ],
     )
+    parsed = found.filter(pc.invert(found.column("unparsed")))
+    load.changes.append(table, change_records(parsed, ("clusterId", "SparkContextID"), "date"))
+    grouped = found.to_pylist()
     load.counts["inserted"] += sum(r["rows"] for r in grouped if not r["unparsed"])
     load.counts["dropped properties"] += sum(r["dropped"] or 0 for r in grouped)
     days = sorted({r["date"] for r in grouped})

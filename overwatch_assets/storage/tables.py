@@ -168,7 +168,11 @@ class TableStore:
         return frame.where(F.col("organization_id") == self.organization_id) if self.shared else frame
 
     def conform(self, table: Table, frame: DataFrame, more: Mapping[str, Column] | None = None) -> DataFrame:
-        """The frame with exactly the declared columns, each cast to its declared type.
+        """The frame with exactly the declared columns, as `declared` finds them."""
+        return frame.select(*self.declared(table, frame, more))
+
+    def declared(self, table: Table, frame: DataFrame, more: Mapping[str, Column] | None = None) -> list[Column]:
+        """Return the declared columns of a frame, each cast to its declared type. The engine analyses its plan for it.
 
         Args:
             table: whose columns.
@@ -194,15 +198,16 @@ class TableStore:
             else added.get(f.name, F.col(f.name)).cast(f.dataType).alias(f.name)
             for f in table.schema.fields
         ]
-        return frame.select(*columns, *([F.col(TOMBSTONE)] if TOMBSTONE in got.names else []))
+        return [*columns, *([F.col(TOMBSTONE)] if TOMBSTONE in got.names else [])]
 
-    def append(self, table: Table, rows: Callable[[], DataFrame] | pa.Table) -> None:
+    def append(self, table: Table, rows: Callable[[], DataFrame] | pa.Table, *, conforms: bool = False) -> None:
         """Append rows.
 
         Args:
             table: the target.
             rows: what they are computed by, called again when a commit is lost, so that they are built on what is then
                 stored; or all of them, in the declared types, which the embedded engine need not be told.
+            conforms: what is computed has the columns that `declared` returned, and is not looked at again.
         """
         self.ensure(table)
 
@@ -210,7 +215,9 @@ class TableStore:
             if isinstance(rows, pa.Table) and is_embedded(self.spark):
                 deltalake.write_deltalake(self._delta(table), rows.select(table.schema.names), mode="append")
                 return
-            self._computed(table, rows, table.schema).write.format("delta").mode("append").save(self.path(table))
+            conforming = conforms and not isinstance(rows, pa.Table)
+            frame = rows() if conforming else self._computed(table, rows, table.schema)
+            frame.write.format("delta").mode("append").save(self.path(table))
 
         _retried(table, write)
 
