@@ -5,6 +5,9 @@ ENV := .venv/.installed
 # Tests wait for files and processes as much as they compute; the second process takes what the first has left to do.
 TWO := --numprocesses 2 --dist worksteal
 
+# Compiled tests stay, wherever that is turned off: to compile them takes a worker six seconds.
+export PYTHONDONTWRITEBYTECODE :=
+
 .DEFAULT_GOAL := help
 .PHONY: help demo ui test test-fast test-deep lint fmt docs lock bench accuracy record-sample clean
 

@@ -11,12 +11,18 @@ from overwatch_assets_tests.laws.worlds import DAYS, everything
 
 pytestmark = [pytest.mark.engine, pytest.mark.jvm, pytest.mark.timeout(1200)]
 
-# For small tables: compiling a plan costs more than running it.
+# Compiling, planning and optimising cost more than running on small tables.
 _SMALL = {
+    "spark.sql.adaptive.enabled": "false",
+    "spark.sql.constraintPropagation.enabled": "false",
+    "spark.sql.optimizer.maxIterations": "4",
     "spark.sql.codegen.wholeStage": "false",
     "spark.sql.codegen.factoryMode": "NO_CODEGEN",
     "spark.sql.shuffle.partitions": "1",
     "spark.databricks.delta.snapshotPartitions": "1",
+    "spark.databricks.delta.stats.skipping": "false",
+    "spark.databricks.delta.writeChecksumFile.enabled": "false",
+    "spark.databricks.delta.properties.defaults.checkpointInterval": "1000",
 }
 _TWICE = ("spark_events_bronze", "spark_jobs_silver", "sparkjob_gold")
 
