@@ -21,7 +21,7 @@ from overwatch_assets.runner.touched import AT, COUNT, Touch
 
 _FEW_FRESH, _FEW_ROWS = 2_000, 5_000
 _FEW_ENTITIES = 20_000
-_PARTS, _PER_DAY = 30_000, 10
+_PARTS, _PER_DAY = 60_000, 10
 """Rows of one commit of what is rebuilt in parts, about, and how many a day of something has."""
 
 
