@@ -93,16 +93,15 @@ def compare(load: Load, new: DataFrame, stored: DataFrame) -> pa.Table:
     return changed
 
 
-def records(load: Load, changed: pa.Table, window: Window) -> pa.Table:
+def records(table: Table, changed: pa.Table, window: Window) -> pa.Table:
     """Change records of compared rows: one of the row before, one of the row after; an entity's new rows have one."""
-    table = load.table
     is_new = pc.is_null(changed.column("_old"))
     new = changed.filter(is_new).select([f"_c_{n}_1" for n in said_of(table)])
-    told = [records_of_new(table, new.rename_columns(said_of(table)), window)]
-    both = changed.filter(pc.invert(is_new))
-    if both.num_rows:
-        told.append(change_records(_images(table, both), recorded(table), window, times=(_START, _END)))
-    return merged(told)
+    of_new = records_of_new(table, new.rename_columns(said_of(table)), window)
+    stored = changed.filter(pc.invert(is_new))
+    if not stored.num_rows:
+        return of_new
+    return merged([of_new, change_records(_images(table, stored), recorded(table), window, times=(_START, _END))])
 
 
 def records_of_new(table: Table, rows: pa.Table, window: Window) -> pa.Table:
@@ -127,7 +126,7 @@ def _images(table: Table, changed: pa.Table) -> pa.Table:
     ends = pc.and_(pc.less(before, FOR_EVER), pc.less(after, FOR_EVER))
     there = [pc.is_valid(changed.column(image)) for image in ("_old", "_new")]
     # Only its end moved, with what lasts until there.
-    moved = pc.and_(pc.and_(*there), pc.and_(ends, pc.fill_null(changed.column("_same_head"), False)))  # noqa: FBT003
+    moved = pc.and_(pc.and_(*there), pc.and_(ends, changed.column("_same_head")))
     parts = []
     for side, (start, end) in enumerate(times):
         rows = changed.select([f"_c_{n}_{side}" for n in recorded(table)]).rename_columns(recorded(table))
@@ -184,7 +183,7 @@ def write_difference(
         days = changed.column(f"_c_{partition}_1").unique()
         load.changes.append(table, change_records(pa.table({"day": days}), (), "day"))
     else:
-        load.changes.append(table, records(load, changed, load.window))
+        load.changes.append(table, records(table, changed, load.window))
     born, dead = changed.filter(has).select([_ID]), changed.filter(pc.invert(has)).select([_ID])
 
     def chosen(rows: DataFrame, ids: pa.Table, *, tombstone: bool) -> DataFrame:

@@ -167,10 +167,6 @@ class TableStore:
         frame = self._latest(table).select(*table.schema.names)
         return frame.where(F.col("organization_id") == self.organization_id) if self.shared else frame
 
-    def conform(self, table: Table, frame: DataFrame, more: Mapping[str, Column] | None = None) -> DataFrame:
-        """The frame with exactly the declared columns, as `declared` finds them."""
-        return frame.select(*self.declared(table, frame, more))
-
     def declared(self, table: Table, frame: DataFrame, more: Mapping[str, Column] | None = None) -> list[Column]:
         """Return the declared columns of a frame, each cast to its declared type. The engine analyses its plan for it.
 
@@ -215,8 +211,8 @@ class TableStore:
             if isinstance(rows, pa.Table) and is_embedded(self.spark):
                 deltalake.write_deltalake(self._delta(table), rows.select(table.schema.names), mode="append")
                 return
-            conforming = conforms and not isinstance(rows, pa.Table)
-            frame = rows() if conforming else self._computed(table, rows, table.schema)
+            as_declared = conforms and not isinstance(rows, pa.Table)
+            frame = rows() if as_declared else self._computed(table, rows, table.schema)
             frame.write.format("delta").mode("append").save(self.path(table))
 
         _retried(table, write)
@@ -257,7 +253,7 @@ class TableStore:
 
     def _computed(self, table: Table, rows: Callable[[], DataFrame] | pa.Table, schema: T.StructType) -> DataFrame:
         frame = self.spark.createDataFrame(rows, schema) if isinstance(rows, pa.Table) else rows()
-        return self.conform(table, frame)
+        return frame.select(*self.declared(table, frame))
 
     def _merge(
         self, table: Table, frame: DataFrame, on: Sequence[str], days: set[dt.date | None] | None, *, update: bool

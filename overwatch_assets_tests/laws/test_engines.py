@@ -8,17 +8,15 @@ from overwatch_assets.contract.registry import tables
 from overwatch_assets.engine.session import session
 from overwatch_assets_tests.laws.workshop import Workshop, differences, in_world
 from overwatch_assets_tests.laws.worlds import DAYS, everything
+from overwatch_assets_tests.small_jvm import SMALL
 
 pytestmark = [pytest.mark.engine, pytest.mark.jvm, pytest.mark.timeout(1200)]
 
-# Compiling, planning and optimising cost more than running on small tables.
+# And so do Delta's own queries.
 _SMALL = {
-    "spark.sql.adaptive.enabled": "false",
+    **SMALL,
     "spark.sql.constraintPropagation.enabled": "false",
     "spark.sql.optimizer.maxIterations": "4",
-    "spark.sql.codegen.wholeStage": "false",
-    "spark.sql.codegen.factoryMode": "NO_CODEGEN",
-    "spark.sql.shuffle.partitions": "1",
     "spark.databricks.delta.snapshotPartitions": "1",
     "spark.databricks.delta.stats.skipping": "false",
     "spark.databricks.delta.writeChecksumFile.enabled": "false",

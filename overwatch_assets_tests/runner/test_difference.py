@@ -1,14 +1,15 @@
-"""Change records of new rows: one for each entity, with all that its rows say."""
+"""Change records of new rows, one for each entity with all that its rows say, and of compared rows."""
 
 import datetime as dt
 
 import pyarrow as pa
 
 from overwatch_assets.contract.registry import tables
-from overwatch_assets.runner.difference import records_of_new, said_of
+from overwatch_assets.runner.difference import records, records_of_new, said_of
 from overwatch_assets.runner.window import Window
 
 WINDOW = Window(0, 1)
+Times = tuple[int, int | None] | None
 MAY_1, MAY_2 = dt.date(2024, 5, 1), dt.date(2024, 5, 2)
 
 
@@ -54,3 +55,34 @@ def test_the_time_of_a_record_is_that_of_all_its_rows() -> None:
     open_ended = second | {states.interval.end: None}
     (found,) = records_of_new(states, pa.Table.from_pylist([first, open_ended]), WINDOW).to_pylist()
     assert (found["starts"], found["ends"]) == (10, None)
+
+
+def compared(before: Times, after: Times, *, same_head: bool) -> list[tuple[int, int | None]]:
+    """Return the times of the change records of one state, stored as `before` and found as `after`."""
+    states = tables()["cluster_state_detail_silver"]
+    assert states.interval is not None
+    columns = {
+        "_old": pa.array([before and 1], pa.int64()),
+        "_new": pa.array([after and 2], pa.int64()),
+        "_same_head": pa.array([same_head]),
+    }
+    for side, times in enumerate((before, after)):
+        start, end = times or (None, None)
+        said = dict.fromkeys(said_of(states), pa.array(["c" if times else None], pa.string()))
+        said |= {
+            states.interval.start: pa.array([start], pa.int64()),
+            str(states.interval.end): pa.array([end], pa.int64()),
+        }
+        columns |= {f"_c_{name}_{side}": values for name, values in said.items()}
+    return [(r["starts"], r["ends"]) for r in records(states, pa.table(columns), WINDOW).to_pylist()]
+
+
+def test_a_row_whose_end_moved_changed_from_there_on() -> None:
+    assert compared((10, 20), (10, 25), same_head=True) == [(19, 25)]
+    assert compared((10, 20), (10, 25), same_head=False) == [(10, 25)]
+    assert compared((10, 20), (10, None), same_head=True) == [(10, None)]
+
+
+def test_a_row_that_vanished_or_is_new_changed_as_a_whole() -> None:
+    assert compared((10, 20), None, same_head=False) == [(10, 20)]
+    assert compared(None, (10, 20), same_head=False) == [(10, 20)]

@@ -17,6 +17,7 @@ from overwatch_assets.consumer.views import names as view_names, register
 from overwatch_assets.engine.session import session
 from overwatch_assets.runner.platform import Platform
 from overwatch_assets_tests.sample.conftest import Demo, overwatch
+from overwatch_assets_tests.small_jvm import SMALL
 
 # The first test may have to load the demo, or to wait for a process that does.
 pytestmark = [pytest.mark.engine, pytest.mark.timeout(1200)]
@@ -33,14 +34,7 @@ ON_BOTH = (
     *("core_hours_by_date_of_failure", "duration_by_warehouse", "failed_logins", "permission_changes", "tokens"),
 )
 """Queries of the everyday comparison, which have every part and every rare function in them."""
-# Compiling, planning and optimising cost more than running on small tables.
-_SMALL = {
-    "spark.driver.extraJavaOptions": "-XX:TieredStopAtLevel=1 -XX:+UseSerialGC",
-    "spark.sql.adaptive.enabled": "false",
-    "spark.sql.codegen.wholeStage": "false",
-    "spark.sql.codegen.factoryMode": "NO_CODEGEN",
-    "spark.sql.shuffle.partitions": "1",
-}
+_SMALL = {**SMALL, "spark.driver.extraJavaOptions": "-XX:TieredStopAtLevel=1 -XX:+UseSerialGC"}
 
 Rows = list[dict[str, Any]]
 
