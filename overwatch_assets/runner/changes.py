@@ -1,13 +1,14 @@
 """Change records: written before the rows, read by the tables downstream (docs/architecture.md)."""
 
 import datetime as dt
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, field
 from functools import partial
+from typing import Any
 
 import pyarrow as pa
 import pyarrow.compute as pc
-from pyspark.sql import DataFrame, functions as F, types as T
+from pyspark.sql import Column, DataFrame, functions as F, types as T
 
 from overwatch_assets.contract.table import Table
 from overwatch_assets.runner.records import FOR_EVER, FROM_EVER
@@ -20,31 +21,28 @@ SINCE = "_since"
 
 @dataclass
 class Changes:
-    """The change records of one workspace."""
+    """The change records of one workspace, as a load sees them: those of its own table nobody else writes meanwhile."""
 
     store: TableStore
     workspace_name: str
     now: dt.datetime
     run_id: str
+    _highest: dict[str, int] = field(default_factory=dict)
 
     def _of(self, table: Table) -> DataFrame:
         return self.store.read(TABLE_CHANGES).where(F.col("table_name") == table.name)
-
-    def last_number(self, table: Table) -> int:
-        """The table's highest number so far; 0: none."""
-        if not self.store.exists(TABLE_CHANGES):
-            return 0
-        found = self.store.arrow(self._of(table).agg(F.max("number").alias("n"))).column("n")[0].as_py()
-        return int(found or 0)
 
     def append(self, table: Table, records: pa.Table) -> None:
         """Append the records of one write, schema `RECORD`, all with the next number."""
         if not records.num_rows:
             return
-        number = self.last_number(table) + 1
+        if table.name not in self._highest:
+            self._numbers([table], F.lit(True))
+        number = self._highest[table.name] + 1
         for start in range(0, records.num_rows, 50_000):  # one message of the client stays below its limit
             part = records.slice(start, 50_000)
-            self.store.append(TABLE_CHANGES, partial(self._frame, table, number, part))
+            self.store.append(TABLE_CHANGES, partial(self._frame, table, number, part), conforms=True)
+        self._highest[table.name] = number
 
     def _frame(self, table: Table, number: int, records: pa.Table) -> DataFrame:
         same = {
@@ -56,19 +54,28 @@ class Changes:
             "Overwatch_RunID": F.lit(self.run_id),
         }
         frame = self.store.spark.createDataFrame(records)
-        return frame.select("*", *(value.alias(name) for name, value in same.items()))
+        return frame.select(*(same[n].alias(n) if n in same else F.col(n) for n in TABLE_CHANGES.schema.names))
 
     def overlapping(self, table: Table, window: Window) -> DataFrame:
         """The table's records whose window meets this one."""
-        return _overlapping(self._of(table), window)
+        return self._of(table).where(_overlaps(window))
 
-    def seen(self, upstreams: Iterable[Table], window: Window) -> dict[str, int]:
+    def seen(self, upstreams: Sequence[Table], window: Window) -> dict[str, int]:
         """Per table, by its name, the highest number among its records that overlap a window; without any: left out."""
-        if not self.store.exists(TABLE_CHANGES):
-            return {}
-        records = self.store.read(TABLE_CHANGES).where(is_any(F.col("table_name"), [t.name for t in upstreams]))
-        found = _overlapping(records, window).groupBy("table_name").agg(F.max("number").alias("n"))
-        return {r["table_name"]: r["n"] for r in self.store.arrow(found).to_pylist()}
+        return self._numbers(upstreams, _overlaps(window))
+
+    def _numbers(self, of: Sequence[Table], wanted: Column) -> dict[str, int]:
+        """Look up the highest number of each table's records, and return that of the wanted ones."""
+        rows: list[dict[str, Any]] = []
+        if self.store.exists(TABLE_CHANGES):
+            records = self.store.read(TABLE_CHANGES).where(is_any(F.col("table_name"), [t.name for t in of]))
+            number = F.col("number")
+            found = records.groupBy("table_name").agg(
+                F.max(number).alias("highest"), F.max(F.when(wanted, number)).alias("wanted")
+            )
+            rows = self.store.arrow(found).to_pylist()
+        self._highest |= dict.fromkeys((t.name for t in of), 0) | {r["table_name"]: r["highest"] for r in rows}
+        return {r["table_name"]: r["wanted"] for r in rows if r["wanted"] is not None}
 
     def keys(self, table: Table, window: Window, columns: Sequence[str]) -> DataFrame:
         """Distinct values of some key columns in the overlapping records, as text; lists are taken apart."""
@@ -136,8 +143,8 @@ class Changes:
         return {None if day is None else dt.date.fromisoformat(day) for day in found.column("day").to_pylist()} | {None}
 
 
-def _overlapping(records: DataFrame, window: Window) -> DataFrame:
-    return records.where((F.col("fromTS") < window.until_ms) & (F.col("untilTS") > window.from_ms))
+def _overlaps(window: Window) -> Column:
+    return (F.col("fromTS") < window.until_ms) & (F.col("untilTS") > window.from_ms)
 
 
 def _keys(records: DataFrame, columns: Sequence[str]) -> DataFrame:

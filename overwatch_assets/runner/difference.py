@@ -1,4 +1,4 @@
-"""Compare new rows with stored ones; record what changed, then write only that, in one MERGE."""
+"""Compare new rows with stored ones; record what changed, then write only that, in one commit."""
 
 import datetime as dt
 from collections.abc import Callable, Iterable, Sequence
@@ -65,13 +65,15 @@ def _head(table: Table) -> list[str]:
     return [c for c in table.compared if c not in (*table.interval.tail, table.interval.end)]
 
 
-def compare(load: Load, new: DataFrame, stored: DataFrame) -> pa.Table:
+def compare(load: Load, new: DataFrame, stored: DataFrame | None) -> pa.Table:
     """Rows that differ: their id, whether they are new and were stored, partition, entity and links of both images.
 
     Raises:
         StorageError: the transform returned two rows with one key.
     """
-    both = _sided(load, new, 1).unionByName(_sided(load, stored, 0))
+    both = _sided(load, new, 1)
+    if stored is not None:
+        both = both.unionByName(_sided(load, stored, 0))
     carried = [n for n in both.columns if n.startswith("_c_")]
 
     def of(side: int, column: str) -> Column:
@@ -156,6 +158,8 @@ def write_difference(
 ) -> int:
     """Bring the stored rows to what the new ones say, and return how many rows were written.
 
+    Rows of which none was stored are appended: a MERGE would look for them.
+
     Args:
         load: the load.
         new: the complete rows of what is rebuilt.
@@ -165,7 +169,7 @@ def write_difference(
         by_day: record the days that gained rows (bronze), not the load's window.
     """
     table, store = load.table, load.store
-    changed = compare(load, new(), stored())
+    changed = compare(load, new(), None if store.is_empty(table) else stored())
     if not update:
         changed = changed.filter(pc.is_null(changed.column("_old")))
     if not delete:
@@ -186,23 +190,28 @@ def write_difference(
         load.changes.append(table, records(table, changed, load.window))
     born, dead = changed.filter(has).select([_ID]), changed.filter(pc.invert(has)).select([_ID])
 
-    def chosen(rows: DataFrame, ids: pa.Table, *, tombstone: bool) -> DataFrame:
-        return (
-            rows.withColumn(_ID, row_id(table))
-            .join(store.spark.createDataFrame(ids), _ID, "leftsemi")
-            .select(*table.schema.names, F.lit(tombstone).alias(TOMBSTONE))
-        )
+    def chosen(rows: DataFrame, ids: pa.Table) -> DataFrame:
+        wanted = store.spark.createDataFrame(ids)
+        return rows.withColumn(_ID, row_id(table)).join(wanted, _ID, "leftsemi").select(*table.schema.names)
+
+    def gained() -> DataFrame:
+        return chosen(new(), born)
 
     def difference() -> DataFrame:
-        parts = [chosen(new(), born, tombstone=False)] if born.num_rows else []
+        parts = [gained().withColumn(TOMBSTONE, F.lit(False))] if born.num_rows else []
         if dead.num_rows:
-            parts.append(chosen(stored(), dead, tombstone=True))
+            parts.append(chosen(stored(), dead).withColumn(TOMBSTONE, F.lit(True)))
         return reduce(DataFrame.unionByName, parts)
 
-    load.lease.check()
+    merges = pc.any(had).as_py()
+    rows = difference if merges else gained
     # A MERGE computes its source anew for each of its steps.
-    data = collected(store, difference) if changed.num_rows <= MANY else None
-    store.merge(table, difference if data is None else data, dates=dates)
+    data = collected(store, rows) if changed.num_rows <= MANY else None
+    load.lease.check()
+    if merges:
+        store.merge(table, rows if data is None else data, dates=dates)
+    else:
+        store.append(table, rows if data is None else data, conforms=True)
     load.counts["inserted"] += changed.num_rows - pc.sum(had).as_py()
     load.counts["updated"] += pc.sum(pc.and_(had, has)).as_py()
     load.counts["deleted"] += dead.num_rows

@@ -161,7 +161,7 @@ def is_volume(table: Table) -> bool:
 def _stored_entities(load: Load, touched: pa.Table) -> tuple[pa.Table, Sequence[dt.date | None]]:
     """Those of the touched entities that have stored rows, and the days of those."""
     table, store = load.table, load.store
-    if not store.exists(table) or store.version(table) == 0:
+    if store.is_empty(table):
         return touched.slice(0, 0), ()
     names = list(dict.fromkeys([*table.entity, *([table.partition] if table.partition else [])]))
     frame = store.read(table)

@@ -4,8 +4,9 @@ import hashlib
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 
+import pyarrow as pa
 import pyarrow.compute as pc
-from pyspark.sql import DataFrame, functions as F, types as T
+from pyspark.sql import Column, DataFrame, functions as F, types as T
 
 from overwatch_assets.contract.rebuild import Insert
 from overwatch_assets.contract.registry import tables
@@ -14,7 +15,7 @@ from overwatch_assets.rules.days import day_of
 from overwatch_assets.rules.windows import first_of
 from overwatch_assets.runner.context import Load
 from overwatch_assets.runner.difference import content_of, row_id, write_difference
-from overwatch_assets.runner.kept import kept
+from overwatch_assets.runner.kept import collected, kept
 from overwatch_assets.runner.records import change_records
 from overwatch_assets.runner.state import QUARANTINE
 from overwatch_assets.storage.tables import TOMBSTONE, is_any
@@ -101,32 +102,28 @@ def _append(load: Load, frame: DataFrame) -> None:
     key = F.md5(row_id(table)).alias(_KEY)
     about = list(dict.fromkeys((*table.entity, *table.links)))
 
-    rows_of_frame = kept(store, lambda: load.finish(table(frame)), table.schema)
+    def computed() -> DataFrame:
+        return load.finish(table(frame))
+
+    data = collected(store, computed)
 
     def new() -> DataFrame:
-        return rows_of_frame().select("*", key)
+        rows = computed() if data is None else store.spark.createDataFrame(data, table.schema)
+        return rows.select("*", key)
 
     found = store.arrow(new().select(_KEY, partition, *about))
     if not found.num_rows:
         return
     keys = found.group_by(_KEY).aggregate([(partition, "min"), (_KEY, "count")])
-    days = found.column(partition).unique().to_pylist()
-    there = store.arrow(
-        store.read(table)
-        .where(is_any(F.col(partition), days))
-        .select(key)
-        .join(store.spark.createDataFrame(keys.select([_KEY])), _KEY, "leftsemi")
-    )
-    fresh = keys.filter(pc.invert(pc.is_in(keys.column(_KEY), there.column(_KEY).combine_chunks())))
+    fresh = keys if store.is_empty(table) else keys.filter(pc.invert(_are_stored(load, found, keys, key)))
     if found.num_rows > keys.num_rows:
         load.counts["duplicates"] += found.num_rows - keys.num_rows
     if not fresh.num_rows:
         return
-    doubled = pc.max(fresh.column(f"{_KEY}_count")).as_py() > 1
 
     def rows() -> DataFrame:
         picked = new().join(store.spark.createDataFrame(fresh.select([_KEY])), _KEY, "leftsemi")
-        if doubled:
+        if pc.max(fresh.column(f"{_KEY}_count")).as_py() > 1:
             picked = first_of(picked, (_KEY,), ())
         return picked.drop(_KEY)
 
@@ -134,8 +131,19 @@ def _append(load: Load, frame: DataFrame) -> None:
     gained = found.filter(pc.is_in(found.column(_KEY), fresh.column(_KEY).combine_chunks()))
     load.changes.append(table, change_records(gained, about, partition))
     load.lease.check()
-    store.append(table, rows, conforms=True)
+    are_all = data is not None and fresh.num_rows == found.num_rows
+    store.append(table, data if are_all else rows, conforms=True)
     load.counts["inserted"] += fresh.num_rows
+
+
+def _are_stored(load: Load, found: pa.Table, keys: pa.Table, key: Column) -> pa.Array:
+    """Which keys are those of stored rows, on the days of what was found."""
+    table, store = load.table, load.store
+    assert table.partition is not None  # noqa: S101 - tables that grow have one
+    days = found.column(table.partition).unique().to_pylist()
+    rows = store.read(table).where(is_any(F.col(table.partition), days)).select(key)
+    there = store.arrow(rows.join(store.spark.createDataFrame(keys.select([_KEY])), _KEY, "leftsemi"))
+    return pc.is_in(keys.column(_KEY), there.column(_KEY).combine_chunks())
 
 
 def quarantine(load: Load, rejects: Iterable[Reject]) -> None:

@@ -30,7 +30,6 @@ from overwatch_assets.storage.snapshots import Snapshots, latest_version
 
 logger = logging.getLogger(__name__)
 
-_VERSION_PROPERTY = "overwatch.contractVersion"
 TOMBSTONE = "_tombstone"
 _DELTAS_OWN = 32  # so many of a table's columns have statistics where nobody says which
 
@@ -78,6 +77,10 @@ class TableStore:
     def version(self, table: Table) -> int | None:
         """Delta version, or None if there is no table."""
         return latest_version(self.location, table.name)
+
+    def is_empty(self, table: Table) -> bool:
+        """Whether nothing was ever written to the table, by any workspace."""
+        return not self.version(table)
 
     @contextmanager
     def snapshots(self) -> Iterator[None]:

@@ -8,13 +8,14 @@ from overwatch_assets.contract.registry import tables
 from overwatch_assets.engine.session import session
 from overwatch_assets_tests.laws.workshop import Workshop, differences, in_world
 from overwatch_assets_tests.laws.worlds import DAYS, everything
-from overwatch_assets_tests.small_jvm import SMALL
+from overwatch_assets_tests.small_jvm import LONG, SMALL
 
 pytestmark = [pytest.mark.engine, pytest.mark.jvm, pytest.mark.timeout(1200)]
 
 # And so do Delta's own queries.
 _SMALL = {
     **SMALL,
+    "spark.driver.extraJavaOptions": LONG,
     "spark.sql.constraintPropagation.enabled": "false",
     "spark.sql.optimizer.maxIterations": "4",
     "spark.databricks.delta.snapshotPartitions": "1",
