@@ -7,12 +7,19 @@ SMALL = {
     "spark.sql.codegen.factoryMode": "NO_CODEGEN",
     "spark.sql.shuffle.partitions": "1",
 }
-# And so does the second of Java's compilers, unless it waits three times as long as it would; and verifying classes.
-_LATER = (("Invocation", 15_000), ("MinInvocation", 5_000), ("Compile", 30_000), ("BackEdge", 200_000))
-LONG = " ".join(
-    (
-        "-XX:+UseSerialGC -XX:+UnlockDiagnosticVMOptions -XX:-BytecodeVerificationRemote",
-        *(f"-XX:Tier4{what}Threshold={times}" for what, times in _LATER),
+_UNVERIFIED = "-XX:+UseSerialGC -XX:+UnlockDiagnosticVMOptions -XX:-BytecodeVerificationRemote"
+_LATER = {
+    "Invocation": 15_000,
+    "MinInvocation": 5_000,
+    "Compile": 30_000,
+    "BackEdge": 200_000,
+}  # three times Java's own
+
+QUICK = {"spark.driver.extraJavaOptions": f"{_UNVERIFIED} -XX:TieredStopAtLevel=1"}
+"""For a JVM that lives for seconds: it is best compiled little, which is half of the processor time."""
+LONG = {
+    "spark.driver.extraJavaOptions": " ".join(
+        (_UNVERIFIED, *(f"-XX:Tier4{what}Threshold={times}" for what, times in _LATER.items()))
     )
-)
-"""Options of Java for a test of minutes."""
+}
+"""For one of minutes: what is seldom called is not compiled a second time, which takes a fifth of it."""

@@ -21,11 +21,9 @@ from overwatch_assets.engine.jvm import SETTINGS, jvm_server
 from overwatch_assets.engine.session import session
 from overwatch_assets.errors import ConfigurationError, OverwatchError
 from overwatch_assets_tests.consumer.test_rendered import deployment
+from overwatch_assets_tests.small_jvm import QUICK
 
 pytestmark = pytest.mark.jvm
-
-# A JVM that lives for seconds is best compiled little: half of the processor time.
-QUICK = {"spark.driver.extraJavaOptions": "-XX:TieredStopAtLevel=1 -XX:+UseSerialGC"}
 
 
 @pytest.fixture(scope="module")

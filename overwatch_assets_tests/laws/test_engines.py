@@ -15,7 +15,7 @@ pytestmark = [pytest.mark.engine, pytest.mark.jvm, pytest.mark.timeout(1200)]
 # And so do Delta's own queries.
 _SMALL = {
     **SMALL,
-    "spark.driver.extraJavaOptions": LONG,
+    **LONG,
     "spark.sql.constraintPropagation.enabled": "false",
     "spark.sql.optimizer.maxIterations": "4",
     "spark.databricks.delta.snapshotPartitions": "1",

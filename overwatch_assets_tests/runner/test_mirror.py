@@ -76,6 +76,8 @@ def test_rows_change_vanish_and_appear_and_keys_are_recorded(world: World) -> No
         ("c.large", 4.0, 1.0, DAY1, None, True),
     ]
     assert changes(world, 2) == [(day3, {"node_type_key": [key]}) for key in ("a.large", "b.large", "c.large")]
+    written = deltalake.DeltaTable(f"{world.store.location.root}/instancedetails").history()
+    assert [commit["operation"] for commit in written] == ["MERGE", "WRITE", "CREATE TABLE"]  # the latest first
 
 
 @pytest.mark.engine

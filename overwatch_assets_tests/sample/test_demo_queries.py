@@ -17,7 +17,7 @@ from overwatch_assets.consumer.views import names as view_names, register
 from overwatch_assets.engine.session import session
 from overwatch_assets.runner.platform import Platform
 from overwatch_assets_tests.sample.conftest import Demo, overwatch
-from overwatch_assets_tests.small_jvm import SMALL
+from overwatch_assets_tests.small_jvm import QUICK, SMALL
 
 # The first test may have to load the demo, or to wait for a process that does.
 pytestmark = [pytest.mark.engine, pytest.mark.timeout(1200)]
@@ -34,7 +34,6 @@ ON_BOTH = (
     *("core_hours_by_date_of_failure", "duration_by_warehouse", "failed_logins", "permission_changes", "tokens"),
 )
 """Queries of the everyday comparison, which have every part and every rare function in them."""
-_SMALL = {**SMALL, "spark.driver.extraJavaOptions": "-XX:TieredStopAtLevel=1 -XX:+UseSerialGC"}
 
 Rows = list[dict[str, Any]]
 
@@ -72,7 +71,7 @@ def jvm(opened: Platform, names: tuple[str, ...]) -> Iterator[SparkSession]:
     """A session on a JVM with the same rows: of every view that the queries read, the columns that they name."""
     words = {word for name in names for word in re.findall(r"\w+", named_queries()[name].body)}
     lower = {word.lower() for word in words}
-    with session("spark", config=_SMALL) as spark:
+    with session("spark", config=SMALL | QUICK) as spark:
         for view, table in view_names().items():
             if view in words:
                 held = opened.spark.table(view)
