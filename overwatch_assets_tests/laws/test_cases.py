@@ -50,7 +50,7 @@ from overwatch_assets_tests.laws.literal_costs import (
 )
 from overwatch_assets_tests.laws.workshop import differences, stale_days
 
-pytestmark = pytest.mark.engine
+pytestmark = [pytest.mark.engine, pytest.mark.timeout(600)]
 
 NODES = (("one", 1.0, DAYS[0]), ("two", 2.0, DAYS[0]), ("six", 6.0, DAYS[0]), ("ten", 10.0, DAYS[0]))
 M = 1 / 60

@@ -26,7 +26,7 @@ from overwatch_assets_tests.laws.worlds import (
     own_time,
 )
 
-pytestmark = pytest.mark.engine
+pytestmark = [pytest.mark.engine, pytest.mark.timeout(600)]
 
 _FROM_EVENTS = spark_tables()
 _LOGS = [t for t in in_world() if t.name == "spark_events_bronze"] + _FROM_EVENTS

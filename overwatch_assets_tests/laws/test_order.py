@@ -13,7 +13,7 @@ from overwatch_assets_tests.laws.conftest import Opens
 from overwatch_assets_tests.laws.workshop import Workshop, differences, in_world, interleaved, mend
 from overwatch_assets_tests.laws.worlds import DAYS, NOW_MS, at, everything
 
-pytestmark = pytest.mark.engine
+pytestmark = [pytest.mark.engine, pytest.mark.timeout(600)]
 
 SPECS = "cluster_spec_silver"
 
