@@ -153,10 +153,9 @@ def write_difference(
     stored: Callable[[], DataFrame],
     *,
     delete: bool = True,
-    update: bool = True,
     by_day: bool = False,
-) -> int:
-    """Bring the stored rows to what the new ones say, and return how many rows were written.
+) -> None:
+    """Bring the stored rows to what the new ones say.
 
     Rows of which none was stored are appended: a MERGE would look for them.
 
@@ -165,17 +164,14 @@ def write_difference(
         new: the complete rows of what is rebuilt.
         stored: the rows that stand for it now.
         delete: remove stored rows that are not among the new ones.
-        update: rewrite stored rows that differ.
         by_day: record the days that gained rows (bronze), not the load's window.
     """
     table, store = load.table, load.store
     changed = compare(load, new(), None if store.is_empty(table) else stored())
-    if not update:
-        changed = changed.filter(pc.is_null(changed.column("_old")))
     if not delete:
         changed = changed.filter(pc.is_valid(changed.column("_new")))
     if not changed.num_rows:
-        return 0
+        return
     had, has = pc.is_valid(changed.column("_old")), pc.is_valid(changed.column("_new"))
     partition = table.partition
     dates: set[dt.date | None] | None = None
@@ -215,4 +211,3 @@ def write_difference(
     load.counts["inserted"] += changed.num_rows - pc.sum(had).as_py()
     load.counts["updated"] += pc.sum(pc.and_(had, has)).as_py()
     load.counts["deleted"] += dead.num_rows
-    return int(changed.num_rows)

@@ -4,9 +4,8 @@ import hashlib
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 
-import pyarrow as pa
 import pyarrow.compute as pc
-from pyspark.sql import Column, DataFrame, functions as F, types as T
+from pyspark.sql import DataFrame, functions as F, types as T
 
 from overwatch_assets.contract.rebuild import Insert
 from overwatch_assets.contract.registry import tables
@@ -115,7 +114,13 @@ def _append(load: Load, frame: DataFrame) -> None:
     if not found.num_rows:
         return
     keys = found.group_by(_KEY).aggregate([(partition, "min"), (_KEY, "count")])
-    fresh = keys if store.is_empty(table) else keys.filter(pc.invert(_are_stored(load, found, keys, key)))
+    if store.is_empty(table):
+        fresh = keys
+    else:
+        days = found.column(partition).unique().to_pylist()
+        stored = store.read(table).where(is_any(F.col(partition), days)).select(key)
+        there = store.arrow(stored.join(store.spark.createDataFrame(keys.select([_KEY])), _KEY, "leftsemi"))
+        fresh = keys.filter(pc.invert(pc.is_in(keys.column(_KEY), there.column(_KEY).combine_chunks())))
     if found.num_rows > keys.num_rows:
         load.counts["duplicates"] += found.num_rows - keys.num_rows
     if not fresh.num_rows:
@@ -134,16 +139,6 @@ def _append(load: Load, frame: DataFrame) -> None:
     are_all = data is not None and fresh.num_rows == found.num_rows
     store.append(table, data if are_all else rows, conforms=True)
     load.counts["inserted"] += fresh.num_rows
-
-
-def _are_stored(load: Load, found: pa.Table, keys: pa.Table, key: Column) -> pa.Array:
-    """Which keys are those of stored rows, on the days of what was found."""
-    table, store = load.table, load.store
-    assert table.partition is not None  # noqa: S101 - tables that grow have one
-    days = found.column(table.partition).unique().to_pylist()
-    rows = store.read(table).where(is_any(F.col(table.partition), days)).select(key)
-    there = store.arrow(rows.join(store.spark.createDataFrame(keys.select([_KEY])), _KEY, "leftsemi"))
-    return pc.is_in(keys.column(_KEY), there.column(_KEY).combine_chunks())
 
 
 def quarantine(load: Load, rejects: Iterable[Reject]) -> None:

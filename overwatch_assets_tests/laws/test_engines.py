@@ -12,7 +12,7 @@ from overwatch_assets_tests.small_jvm import LONG, SMALL
 
 pytestmark = [pytest.mark.engine, pytest.mark.jvm, pytest.mark.timeout(1200)]
 
-# And so do Delta's own queries.
+# Tables of a few rows: planning costs more than running, of Delta's own queries too.
 _SMALL = {
     **SMALL,
     **LONG,
