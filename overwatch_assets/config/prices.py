@@ -91,7 +91,6 @@ def _contract(workspace: Workspace) -> Iterator[Price]:
 def _node_types(cloud: str, since: dt.date) -> Iterator[Price]:
     for row in shipped_rows(f"{cloud.lower()}.csv"):
         values = {name: _number(name, row.get(name, "")) for name in VALUES[Kind.INSTANCE]}
-        values["Compute_Contract_Price"] = values["On_Demand_Cost_Hourly"]  # as Overwatch has it until the user knows
         day = dt.date.fromisoformat(row["price_date"])
         yield Price(Kind.INSTANCE, row["API_Name"], values, since, source=row["price_source"], source_date=day)
 

@@ -187,7 +187,7 @@ def states(cluster: Cluster) -> list[State]:
         reset = before is not None and (before.type in _RESETS or not before.running)
         if before is None and cluster.before is not None:
             reset, restart = cluster.before.reset, cluster.before.restart
-        elif event.type in SWITCHES_ON or before is None:
+        elif event.type in SWITCHES_ON or before is None or before.type == RESTARTING:
             workers, target, restart = None, None, event.ms
         size = event.size if event.type in _SIZED else None
         if event.current is not None or size is not None:
@@ -221,7 +221,7 @@ def states(cluster: Cluster) -> list[State]:
 
 
 def _cycles(cluster: Cluster) -> Iterator[list[Event]]:
-    """Events in order, each once, cut before each start; starts in a row, or after `RESTARTING`, are one."""
+    """Events in order, each once, cut before each start; one within an hour of another, or of `RESTARTING`, is the same."""
     once: dict[tuple[int, str], Event] = {}
     if (first := cluster.before) is not None:
         size = first.target if first.type == CREATING else None
@@ -231,9 +231,11 @@ def _cycles(cluster: Cluster) -> Iterator[list[Event]]:
         once.setdefault((event.ms, event.type), event)
     cycle: list[Event] = []
     for event in once.values():
-        if cycle and event.type in SWITCHES_ON and cycle[-1].type not in SWITCHES_ON | {RESTARTING}:
-            yield cycle
-            cycle = []
+        if cycle and event.type in SWITCHES_ON:
+            is_start = cycle[-1].type in SWITCHES_ON | {RESTARTING} and event.ms - cycle[-1].ms <= _SILENCE_MS
+            if not (is_start and _on(cluster, cycle)[-1]):
+                yield cycle
+                cycle = []
         cycle.append(event)
     if cycle:
         yield cycle
@@ -289,17 +291,13 @@ def _stop(cluster: Cluster, cycle: Sequence[Event], following: int | None) -> in
         return said
     spec = cluster.spec(last)
     runs = [r for r in cluster.runs if following is None or r.start < following]
-    alive = max([last + 1, *(horizon if r.end is None else min(r.end, horizon) for r in runs)])
-    if following is not None:
-        idle = 0 if spec.automated else (spec.autotermination_minutes or 0) * 60_000
-        if not spec.automated and not idle:
-            return None  # it ends only when somebody ends it, and of that nothing is known
-        return alive + idle if alive + idle < following else None
-    if any(r.end is None for r in runs):
-        return None
-    if spec.automated and (cluster.runs or cluster.was_used):
-        return alive if alive + _SILENCE_MS <= horizon else None
-    return last + cluster.longest_ms if max(alive, last + cluster.longest_ms) < horizon else None
+    alive = max([last, *(horizon if r.end is None else min(r.end, horizon) for r in runs)])
+    if spec.automated and (following is not None or cluster.runs or cluster.was_used):
+        stop, silence = max(alive, last + 1), _SILENCE_MS if following is None else 1
+    else:
+        minutes = 0 if following is None else spec.autotermination_minutes or 0
+        stop, silence = alive + (minutes * 60_000 or cluster.longest_ms), 1
+    return stop if stop + silence <= horizon else None
 
 
 STANDS_ON, STANDS_OFF = tuple(sorted(_RUNNING | SWITCHES_ON)), (TERMINATING, DELETED)

@@ -196,15 +196,17 @@ def _filled(rows: Sequence[Price], shipped: Sequence[Price]) -> tuple[list[Price
     """One key's rows with their ends, and with the values that they leave to the row before."""
     filled: list[Price] = []
     problems = []
-    last = shipped[-1] if shipped else None
+    said: Mapping[str, Value] = shipped[-1].values if shipped else {}
+    sources = shipped[-1].source if shipped else ""
     for row, after in zip(rows, [*rows[1:], None], strict=True):
         values, source = dict(row.values), row.source
-        previous = filled[-1] if filled else last
-        if previous is not None and row not in shipped:
-            taken = [n for n, v in values.items() if v is None and previous.values.get(n) is not None]
-            values |= {n: previous.values[n] for n in taken}
+        if row not in shipped:
+            taken = [n for n, v in values.items() if v is None and said.get(n) is not None]
+            values |= {n: said[n] for n in taken}
             if taken:
-                source = " ".join(dict.fromkeys([*source.split(), *previous.source.split()]))
+                source = " ".join(dict.fromkeys([*source.split(), *sources.split()]))
+        said, sources = dict(values), source
+        # As Overwatch has it; what nobody said is not left to the next row, which may have another list price.
         if row.kind is Kind.INSTANCE and values.get("Compute_Contract_Price") is None:
             values["Compute_Contract_Price"] = values.get("On_Demand_Cost_Hourly")
         if row.kind not in _OPEN and None in values.values():

@@ -117,9 +117,12 @@ def test_an_end_that_was_lost_before_a_restart() -> None:
     # The audit logs say when somebody ended it.
     found = states(cluster(*events, runs=runs, specs=[SHARED], ended=[5 * H]))
     assert told(found)[2] == ("TERMINATING_IMPUTED", 5 * H, 9 * H, False)
-    # It never ends by itself, so it ran until it was started again.
-    found = states(cluster(*events, runs=runs, specs=[Spec(0, automated=False, autotermination_minutes=0)]))
+    # It never ends by itself, so it ran until it was started again, unless that is too long for its silence.
+    never = [Spec(0, automated=False, autotermination_minutes=0)]
+    found = states(cluster(*events, runs=runs, specs=never))
     assert told(found)[1] == ("RUNNING", H, 9 * H, True)
+    found = states(cluster(*events, runs=runs, specs=never, longest_ms=3 * H))
+    assert told(found)[1:3] == [("RUNNING", H, 7 * H, True), ("TERMINATING_IMPUTED", 7 * H, 9 * H, False)]
 
 
 def test_starting_after_creating_or_restarting_is_no_lost_end() -> None:
@@ -129,6 +132,39 @@ def test_starting_after_creating_or_restarting_is_no_lost_end() -> None:
     assert [s.type for s in found] == ["CREATING", "STARTING", "RESTARTING", "STARTING"]
     assert all(s.running for s in found)
     assert found[3].restart == H + M
+
+
+def test_a_start_an_hour_after_another_began_anew() -> None:
+    assert told(states(cluster(Event(0, "STARTING"), Event(H, "STARTING"), specs=[SHARED]))) == [
+        ("STARTING", 0, H, True),
+        ("STARTING", H, 10 * DAY, True),
+    ]
+    assert told(states(cluster(Event(0, "STARTING"), Event(H + 1, "STARTING"), specs=[SHARED]))) == [
+        ("STARTING", 0, 30 * M, True),
+        ("TERMINATING_IMPUTED", 30 * M, H + 1, False),
+        ("STARTING", H + 1, 10 * DAY, True),
+    ]
+
+
+def test_what_follows_a_restart_begins_anew_though_no_start_is_told() -> None:
+    found = states(
+        cluster(
+            Event(0, "CREATING", size=8),
+            Event(H, "RUNNING", current=8),
+            Event(2 * H, "RESTARTING"),
+            Event(3 * H, "RUNNING"),
+            Event(4 * H, "RESIZING", current=3),
+            specs=[Spec(0, workers=1)],
+            until=5 * H,
+        )
+    )
+    assert [(s.type, s.restart, s.current, s.since_restart_ms) for s in found] == [
+        ("CREATING", 0, 8, H),
+        ("RUNNING", 0, 8, 2 * H),
+        ("RESTARTING", 0, 8, 3 * H),
+        ("RUNNING", 3 * H, 1, 0),
+        ("RESIZING", 3 * H, 3, 2 * H),
+    ]
 
 
 def test_a_cluster_of_a_job_whose_end_was_lost() -> None:
@@ -171,6 +207,11 @@ def test_silence_ends_a_cluster_after_the_longest_time_unless_a_run_is_open() ->
         ("TERMINATING_IMPUTED", 3 * DAY + H, 5 * DAY, False),
     ]
     assert len(states(cluster(*events, longest_ms=3 * DAY, runs=[Run(H, None)]))) == 2
+    # Its runs are signs of life too: without events it was used for months.
+    runs = [Run(H, 2 * H), Run(2 * DAY, 5 * DAY)]
+    assert len(states(cluster(*events, longest_ms=3 * DAY, runs=runs, until=8 * DAY))) == 2
+    used = states(cluster(*events, longest_ms=3 * DAY, runs=runs, until=9 * DAY))
+    assert told(used)[1:] == [("RUNNING", H, 8 * DAY, True), ("TERMINATING_IMPUTED", 8 * DAY, 9 * DAY, False)]
 
 
 def test_a_closed_cluster_stays_closed_until_a_real_event_says_otherwise() -> None:

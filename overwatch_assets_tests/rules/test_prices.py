@@ -96,6 +96,18 @@ def test_the_contract_price_of_a_node_is_the_list_price_until_it_is_said() -> No
     assert row.values["Compute_Contract_Price"] is None
 
 
+def test_a_new_list_price_is_paid_until_a_contract_price_is_said() -> None:
+    given = [
+        node(start=day(3), On_Demand_Cost_Hourly=0.5),
+        node(start=day(5), On_Demand_Cost_Hourly=0.9),
+        node(start=day(7), Compute_Contract_Price=0.4),
+        node(start=day(9), On_Demand_Cost_Hourly=1.0),
+    ]
+    rows, _ = in_force([node(On_Demand_Cost_Hourly=0.3)], Given(given), since=SINCE)
+    paid = [(r.values["On_Demand_Cost_Hourly"], r.values["Compute_Contract_Price"]) for r in rows]
+    assert paid == [(0.3, 0.3), (0.5, 0.5), (0.9, 0.9), (0.9, 0.4), (1.0, 0.4)]
+
+
 def test_gaps_are_found_also_between_inactive_rows() -> None:
     # The original looked at the active row alone, so a gap before it went unnoticed.
     rows = (dbu(0.5, SINCE, day(3), line=2), dbu(0.6, day(4), day(9), line=3), dbu(0.7, day(9), line=4))
