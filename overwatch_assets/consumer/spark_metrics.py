@@ -91,7 +91,8 @@ def job_status(jobs: DataFrame, stages: DataFrame, tasks: DataFrame) -> DataFram
     """State and task and stage counts of every job. One row: one row of ``jobs``.
 
     A stage id may be in several jobs: a stage attempt counts for those that run while it does, and of its tasks, for a
-    job that came later, those that end after the job's submission. A job's other stages are skipped once it has ended.
+    job that came later, those that end after the job's submission. What it planned and did not run is skipped
+    once it has ended: also the first attempt of a stage that only a later one computed again.
 
     Args:
         jobs: sparkjob_gold or its view.
@@ -120,12 +121,13 @@ def job_status(jobs: DataFrame, stages: DataFrame, tasks: DataFrame) -> DataFram
     per_stage = attempts.groupBy(*_JOB, "stage_id").agg(
         F.max_by("_status", "stage_attempt_id").alias("_latest"),
         F.sum((F.col("_status") == "FAILED").cast("bigint")).alias("_failed"),
+        F.collect_set(_attempt(F.col("stage_id"), F.col("stage_attempt_id"))).alias("_attempts"),
     )
     of_stages = per_stage.groupBy(*_JOB).agg(
         F.sum((F.col("_latest") == "ACTIVE").cast("bigint")).alias("num_active_stages"),
         F.sum((F.col("_latest") == "COMPLETE").cast("bigint")).alias("num_completed_stages"),
         F.sum("_failed").alias("num_failed_stages"),
-        F.collect_set("stage_id").alias("_ran"),
+        F.flatten(F.collect_list("_attempts")).alias("_ran"),
     )
     ended_in_time = F.coalesce(F.col("task_runtime.endEpochMS") >= F.col("submission_time"), F.lit(True))
     of_tasks = (
@@ -141,10 +143,12 @@ def job_status(jobs: DataFrame, stages: DataFrame, tasks: DataFrame) -> DataFram
         )
     )
     joined = known.join(of_stages, list(_JOB), "left").join(of_tasks, list(_JOB), "left")
-    ran = F.coalesce("_ran", F.array().cast("array<bigint>"))
-    skipped = F.when(F.col("completion_time").isNotNull(), F.array_except("stage_ids", ran))
+    ran = F.coalesce("_ran", F.array().cast("array<string>"))
     planned = F.filter("stage_infos", lambda s: s["CompletionTime"].isNull())
-    left_out = F.filter("stage_infos", lambda s: F.array_contains(F.col("_skipped"), s["StageID"]))
+    left_out = F.filter(
+        "stage_infos", lambda s: ~F.array_contains(F.col("_ran"), _attempt(s["StageID"], s["StageAttemptID"]))
+    )
+    skipped = F.when(F.col("completion_time").isNotNull(), left_out)
     zero = (
         "num_active_tasks",
         "num_completed_tasks",
@@ -155,14 +159,14 @@ def job_status(jobs: DataFrame, stages: DataFrame, tasks: DataFrame) -> DataFram
         "num_completed_stages",
         "num_failed_stages",
     )
-    return joined.withColumn("_skipped", F.coalesce(skipped, F.array().cast("array<bigint>"))).select(
+    return joined.withColumn("_ran", ran).select(
         *_JOB,
         "status",
         "submission_time",
         "completion_time",
         _tasks_of(planned).alias("num_tasks"),
-        _tasks_of(left_out).alias("num_skipped_tasks"),
-        F.size("_skipped").cast("bigint").alias("num_skipped_stages"),
+        F.coalesce(_tasks_of(skipped), F.lit(0)).alias("num_skipped_tasks"),
+        F.when(skipped.isNull(), 0).otherwise(F.size(skipped)).cast("bigint").alias("num_skipped_stages"),
         *(F.coalesce(name, F.lit(0)).cast("bigint").alias(name) for name in zero),
     )
 
@@ -320,6 +324,11 @@ def _attempts_of_jobs(jobs: DataFrame, stages: DataFrame) -> DataFrame:
         F.col("_from") <= F.col("completion_time"), F.lit(True)
     )
     return asked.join(attempts, [*CONTEXT, "stage_id"]).where(within)
+
+
+def _attempt(stage: Column, attempt: Column) -> Column:
+    """A stage attempt, as text."""
+    return F.concat_ws(".", stage.cast("string"), F.coalesce(attempt, F.lit(0)).cast("string"))
 
 
 def _tasks_of(stage_infos: Column) -> Column:

@@ -214,7 +214,7 @@ def _by_day(segments: DataFrame) -> DataFrame:
     return segments.groupBy("cluster_id", _START, "state", "segment_date").agg(
         F.min("segment_start").alias("segment_start"),
         F.max("segment_end").alias("segment_end"),
-        F.struct(*(whole(F.col("amounts")[n]).alias(n) for n in AMOUNTS)).alias("amounts"),
+        F.struct(*(whole(F.col("amounts")[n]).cast("bigint").alias(n) for n in AMOUNTS)).alias("amounts"),
         statuses(F.col("cost_status")).alias("cost_status"),
         _runs().alias("run_ids"),
         *(F.min_by(r.silver, "segment_start").alias(r.silver) for r in _OF_SEGMENT),

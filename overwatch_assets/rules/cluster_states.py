@@ -221,7 +221,7 @@ def states(cluster: Cluster) -> list[State]:
 
 
 def _cycles(cluster: Cluster) -> Iterator[list[Event]]:
-    """Events in order, each once, cut before each start; one within an hour of another, or of `RESTARTING`, is the same."""
+    """Events in order, each once, cut before each start; one within an hour of another, or of a restart, is that."""
     once: dict[tuple[int, str], Event] = {}
     if (first := cluster.before) is not None:
         size = first.target if first.type == CREATING else None

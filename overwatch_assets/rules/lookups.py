@@ -42,7 +42,7 @@ def lookup_when(
         left: the rows to enrich. One without a time finds nothing behind it; ahead of it, unless `max_ahead` is given,
             the first value of all.
         right: the history to look into.
-        keys: columns of both frames, compared as the left one's type.
+        keys: columns of both frames, compared as the left one's type: what does not fit into that matches nothing.
         left_time: integer (epoch ms, say), timestamp or date.
         right_time: of the same kind.
         columns: what to look up: the right frame's columns but keys and time, unless given.
@@ -58,8 +58,8 @@ def lookup_when(
         found_at: name of a column for the time of the right row that was taken (only with `by_row`).
 
     Raises:
-        ConfigurationError: a column is missing, a time is neither whole number nor timestamp nor date, or the options
-            contradict each other.
+        ConfigurationError: a column is missing or would be there twice (case does not tell names apart), there is no
+            key, a time is neither whole number nor timestamp nor date, or the options contradict each other.
     """
     own = {f.name: f.dataType for f in left.schema.fields}
     kinds = {f.name: f.dataType for f in right.schema.fields}
@@ -70,16 +70,19 @@ def lookup_when(
     if not (look_back or look_ahead):
         raise ConfigurationError("lookup_when looks neither back nor ahead")
     wanted = [c for c in (columns or kinds) if c not in keys and (columns is not None or c != right_time)]
+    _refuse_twins(
+        "lookup_when", [*own, *(c for c in wanted if c not in own), *([] if found_at is None else [found_at])]
+    )
     key_names = [f"_k{n}" for n in range(len(keys))]
     ours = {c: f"_l{n}" for n, c in enumerate(own)}
     theirs = {c: f"_r{n}" for n, c in enumerate(wanted)}
     # Of two structs that differ in what the engine attaches to their members, Sail makes no coalesce: casts drop that.
-    content = F.to_json(F.struct(*(F.col(c) for c in kinds)))
-    in_turn = {f"_o{n}": F.col(c) for n, c in enumerate(order)} | {"_content": content}
+    content = F.to_json(F.struct(*(_column(c) for c in kinds)))
+    in_turn = {f"_o{n}": _column(c) for n, c in enumerate(order)} | {"_content": content}
 
     def placed(rows: DataFrame, time: Column, *more: Column, is_right: bool) -> DataFrame:
         """Rows with their keys, as the left ones' type, and their place in time."""
-        named = (F.col(k).cast(own[k]).alias(n) for k, n in zip(keys, key_names, strict=True))
+        named = (_column(k).try_cast(own[k]).alias(n) for k, n in zip(keys, key_names, strict=True))
         side = F.lit(1 if is_right == allow_equal else 2).alias("_side")
         return parted(
             rows.select(*named, time.alias("_t"), side, F.lit(int(is_right)).alias("_right"), *more), key_names
@@ -87,16 +90,16 @@ def lookup_when(
 
     history = placed(
         right.where(_all_known([*keys, right_time])),
-        _number(F.col(right_time), kinds[right_time]),
-        F.col(right_time).alias("_at"),
+        _number(_column(right_time), kinds[right_time]),
+        _column(right_time).alias("_at"),
         *(value.alias(n) for n, value in in_turn.items()),
-        *(F.col(c).cast(kinds[c]).alias(n) for c, n in theirs.items()),
+        *(_column(c).cast(kinds[c]).alias(n) for c, n in theirs.items()),
         is_right=True,
     )
     asking = placed(
         left,
-        _number(F.col(left_time), own[left_time]),
-        *(F.col(f"`{c}`").cast(own[c]).alias(n) for c, n in ours.items()),
+        _number(_column(left_time), own[left_time]),
+        *(_column(c).cast(own[c]).alias(n) for c, n in ours.items()),
         is_right=False,
     )
     # A row finds its place by counting: behind it is the right row of that number, ahead of it the next.
@@ -200,12 +203,10 @@ def asof_join(
             raise ConfigurationError(f"asof_join: the key {key} is {said}")
     ours = {c: c if c in keys else left_prefix + c for c in own}
     theirs = {c: right_prefix + c for c in kinds if c not in keys}
-    names = Counter(n.lower() for n in (*ours.values(), *theirs.values()))
-    if twice := sorted(n for n, count in names.items() if count > 1):
-        raise ConfigurationError(f"asof_join: two columns would be called {', '.join(twice)}: give other prefixes")
+    _refuse_twins("asof_join", [*ours.values(), *theirs.values()], ": give other prefixes")
     return lookup_when(
-        left.select(*(F.col(f"`{c}`").alias(name) for c, name in ours.items())),
-        right.select(*keys, *(F.col(f"`{c}`").alias(name) for c, name in theirs.items())),
+        left.select(*(_column(c).alias(name) for c, name in ours.items())),
+        right.select(*(_column(c).alias(c) for c in keys), *(_column(c).alias(name) for c, name in theirs.items())),
         keys,
         ours[left_time],
         theirs[right_time],
@@ -221,6 +222,8 @@ def asof_join(
 
 
 def _check(kinds: Mapping[str, T.DataType], keys: Sequence[str], time: str, side: str, who: str) -> None:
+    if not keys:
+        raise ConfigurationError(f"{who}: there is no key: name the columns that rows of both frames agree in")
     missing = [c for c in (*keys, time) if c not in kinds]
     if missing:
         raise ConfigurationError(f"{who}: the {side} frame has no column {', '.join(missing)}")
@@ -231,8 +234,19 @@ def _check(kinds: Mapping[str, T.DataType], keys: Sequence[str], time: str, side
 def _all_known(columns: Sequence[str]) -> Column:
     known = F.lit(True)
     for column in columns:
-        known = known & F.col(column).isNotNull()
+        known = known & _column(column).isNotNull()
     return known
+
+
+def _column(name: str) -> Column:
+    """A column of a caller's frame, whatever is in its name."""
+    return F.col("`" + name.replace("`", "``") + "`")
+
+
+def _refuse_twins(who: str, names: Sequence[str], what_to_do: str = "") -> None:
+    counts = Counter(name.lower() for name in names)
+    if twice := sorted(name for name, count in counts.items() if count > 1):
+        raise ConfigurationError(f"{who}: two columns would be called {', '.join(twice)}{what_to_do}")
 
 
 def _number(time: Column, kind: T.DataType) -> Column:

@@ -24,6 +24,7 @@ PARTS = (
     Column("total_worker_cost", "double", "Compute and DBUs of the workers, dollars."),
     Column("total_compute_cost", "double", "Compute of all nodes, dollars."),
 )
+_WIDE = "decimal(38,0)"
 TOTAL_COST = Column("total_cost", "double", "All of it, dollars; null: no part is known.")
 
 
@@ -38,6 +39,11 @@ EVERYTHING_PRICED = Invariant(
 )
 
 
+def _sum(amount: SparkColumn) -> SparkColumn:
+    """Aggregate of an amount: its sum. As a decimal, for the bigints of engines wrap at 9.2 million dollars."""
+    return F.sum(amount.cast(_WIDE))
+
+
 def sums(amounts: SparkColumn) -> list[SparkColumn]:
     """Aggregates of `amounts` structs: per part its sum, null if any of it is unknown, and the sum of what is known."""
     return [
@@ -45,19 +51,19 @@ def sums(amounts: SparkColumn) -> list[SparkColumn]:
         for name in AMOUNTS
         for column in (
             whole(amounts[name]).alias(f"_{name}"),
-            F.sum(amounts[name]).alias(f"_known_{name}"),
+            _sum(amounts[name]).alias(f"_known_{name}"),
         )
     ]
 
 
 def whole(amount: SparkColumn) -> SparkColumn:
     """Aggregate of an amount: its sum; null if any of it is unknown."""
-    return F.when(F.count(amount) == F.count(F.lit(1)), F.sum(amount))
+    return F.when(F.count(amount) == F.count(F.lit(1)), _sum(amount))
 
 
 def dollars(amounts: SparkColumn) -> SparkColumn:
     """Aggregate of `amounts` structs: all that is known of their costs, in dollars; null if nothing is."""
-    return _known([F.sum(amounts[name]) for name in COSTS], [whole(amounts[name]) for name in COSTS])
+    return _known([_sum(amounts[name]) for name in COSTS], [whole(amounts[name]) for name in COSTS])
 
 
 def _known(parts: Sequence[SparkColumn], wholes: Sequence[SparkColumn]) -> SparkColumn:
@@ -66,14 +72,14 @@ def _known(parts: Sequence[SparkColumn], wholes: Sequence[SparkColumn]) -> Spark
     That a cluster costs nothing while it is off tells nothing of what it costs when it is on: 0 is known only where
     all is.
     """
-    added = reduce(operator.add, (F.coalesce(part, F.lit(0)) for part in parts))
+    added = reduce(operator.add, (F.coalesce(part, F.lit(0)).cast(_WIDE) for part in parts))
     is_whole = reduce(operator.and_, (part.isNotNull() for part in wholes))
-    return F.when((added != 0) | is_whole, added) / F.lit(float(UNIT))
+    return F.when((added != 0) | is_whole, added).cast("double") / F.lit(float(UNIT))
 
 
 def part(name: str, unit: int = UNIT) -> SparkColumn:
     """A part that was summed, in dollars, DBUs or, with ``unit`` `HOUR_MS`, core hours."""
-    return F.col(f"_{name}") / F.lit(float(unit))
+    return F.col(f"_{name}").cast("double") / F.lit(float(unit))
 
 
 def total(names: Sequence[str]) -> SparkColumn:

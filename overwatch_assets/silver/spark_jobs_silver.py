@@ -86,7 +86,7 @@ _RESULT = next(kind for name, kind, _ in spark.FIELDS if name == "Job Result")
     inputs={"spark_events_bronze": Events(key=(*CONTEXT, "JobID"), only={"Event": (spark.JOB_START, spark.JOB_END)})},
     columns=(
         *CONTEXT_COLUMNS,
-        Column("JobGroupID", "string", "Job group, from the properties."),
+        Column("JobGroupID", "string", "Job group, from the properties; an empty one as the log has it."),
         Column("ExecutionID", "string", "SQL execution, from the properties."),
         Column("JobID", "bigint", "Spark job.", source=("spark_events_bronze.JobID",), nullable=False),
         Column("StageIDs", "array<bigint>", "Its stages.", source=("spark_events_bronze.StageIDs",)),
@@ -126,7 +126,7 @@ def spark_jobs_silver(spans: DataFrame, spark_events_bronze: DataFrame) -> DataF
     identities = _identities(power)
     return folded.select(
         *CONTEXT,
-        power["JobGroupID"].alias("JobGroupID"),
+        F.col("_properties")[_POWER["JobGroupID"]].alias("JobGroupID"),
         power["ExecutionID"].alias("ExecutionID"),
         "JobID",
         "StageIDs",

@@ -213,6 +213,19 @@ def test_a_stage_that_was_there_already_is_skipped(spark: SparkSession) -> None:
     assert by(job_status(log.jobs, log.stages, log.tasks), "job_id", *names) == {1: (5, 2, 0, 2, 0), 2: (2, 1, 3, 1, 1)}
 
 
+def test_a_stage_that_was_there_and_is_lost_is_skipped_once_and_computed_once(spark: SparkSession) -> None:
+    log = Log(
+        spark,
+        job(1, 0, (5, 6), (6, 2)),
+        *stage(6, 1, 10, failure="FetchFailed"),
+        *stage(5, 11, 20, attempt=1, tasks=6),
+        *stage(6, 21, 30, attempt=1),
+        job_end(1, 31),
+    )
+    names = ("num_skipped_stages", "num_skipped_tasks", "num_completed_stages", "num_failed_stages")
+    assert by(job_status(log.jobs, log.stages, log.tasks), "job_id", *names) == {1: (1, 6, 2, 1)}
+
+
 def test_a_stage_that_two_jobs_share_counts_for_the_later_one_from_its_submission(spark: SparkSession) -> None:
     log = Log(
         spark,

@@ -7,6 +7,9 @@ Known exceptions, each where it is made:
   and the JVM's total there;
 - active tasks and stages of a job: where jobs share a stage, the server takes off for the later one what it never
   added, and gets below 0;
+- an executor that was removed and never added, because it failed to start, has a row here; the server drops it;
+- measures of a running task are known when it ends; the server takes those of a driver's heartbeats, which are in the
+  log in local mode with `spark.eventLog.logStageExecutorMetrics`;
 - an execution without a start event, which is all that a query leaves that fails in planning: the server drops it;
 - `duration` of what runs at the log's end: the server counts to the file's time, or to now.
 """

@@ -122,6 +122,29 @@ def test_what_is_refused(spark: SparkSession) -> None:
         lookup_when(left, right, ["k"], "t", "a")
     with pytest.raises(ConfigurationError, match="found_at needs by_row"):
         lookup_when(left, right, ["k"], "t", "at", found_at="seen")
+    with pytest.raises(ConfigurationError, match="lookup_when: there is no key"):
+        lookup_when(left, right, [], "t", "at")
+    with pytest.raises(ConfigurationError, match="two columns would be called id"):
+        lookup_when(left, right, ["k"], "t", "at", by_row=True, found_at="id")
+    with pytest.raises(ConfigurationError, match="two columns would be called id"):
+        lookup_when(left, right.withColumnRenamed("a", "ID"), ["k"], "t", "at")
+
+
+def test_names_with_dots_and_backticks(spark: SparkSession) -> None:
+    left = spark.createDataFrame([("x", 5, "mine")], "`a.k` string, `at.ms` bigint, `o``dd` string")
+    right = spark.createDataFrame(
+        [("x", 4, 1, "v")], "`a.k` string, `when.ms` bigint, `turn.no` int, `the.value` string"
+    )
+    rows = lookup_when(left, right, ["a.k"], "at.ms", "when.ms", columns=["the.value"], order=["turn.no"])
+    assert rows.collect()[0].asDict() == {"a.k": "x", "at.ms": 5, "o`dd": "mine", "the.value": "v"}
+    both = asof_join(left, right, ["a.k"], "at.ms", "when.ms", order=["turn.no"])
+    assert tuple(both.collect()[0]) == ("x", 5, "mine", 4, 1, "v")
+
+
+def test_a_key_that_does_not_fit_matches_nothing(spark: SparkSession) -> None:
+    left = spark.createDataFrame([(7, 5)], "k int, t bigint")
+    right = spark.createDataFrame([(2**40 + 7, 3, "no"), (7, 4, "yes")], "k bigint, at bigint, v string")
+    assert lookup_when(left, right, ["k"], "t", "at").collect()[0]["v"] == "yes"
 
 
 def joined(

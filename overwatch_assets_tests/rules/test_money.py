@@ -39,3 +39,9 @@ def test_what_is_known_besides_is_in_the_totals(spark: SparkSession) -> None:
 def test_what_is_free_is_0_where_all_is_known(spark: SparkSession) -> None:
     found = costs(spark, {}, {})
     assert {found[name] for name in (*COSTS, "total_driver_cost", "total_cost", "known")} == {0.0}
+
+
+def test_sums_of_more_than_nine_million_dollars_are_right(spark: SparkSession) -> None:
+    # In trillionths of a dollar they are more than a bigint holds.
+    found = costs(spark, {DRIVER: 6_000_000 * UNIT}, {DRIVER: 6_000_000 * UNIT, DRIVER_DBU: 6_000_000 * UNIT})
+    assert (found[DRIVER], found["total_driver_cost"], found["total_cost"], found["known"]) == (12e6, 18e6, 18e6, 18e6)

@@ -65,6 +65,15 @@ def test_properties_go_to_members_and_an_empty_one_is_unknown(spark: SparkSessio
     assert (details["Name"], details["WorkerNodeType"], details["ClusterSource"]) == ("job-5-run-6", "i3.xlarge", "JOB")
 
 
+def test_an_empty_group_is_a_group_but_identifies_nobody(spark: SparkSession) -> None:
+    start = (
+        '{"Event":"SparkListenerJobStart","Job ID":1,"Submission Time":5,"Stage Infos":[],"Stage IDs":[],'
+        '"Properties":{"spark.jobGroup.id":""}}'
+    )
+    job = row(jobs(spark, start))
+    assert (job["JobGroupID"], job["PowerProperties"]["JobGroupID"], job["AsksFor"]) == ("", None, None)
+
+
 def test_a_job_without_an_end_is_open(spark: SparkSession) -> None:
     job = row(jobs(spark, START))
     assert job["JobResult"] is None
