@@ -25,6 +25,7 @@ from overwatch_assets.config.fields import (
     REFERENCE,
     SCOPE,
     SCOPES,
+    STORAGE,
     SYSTEM_TABLE,
     TABLE,
     URL,
@@ -43,6 +44,7 @@ from overwatch_assets.config.fields import (
     ScopeName,
     Scopes,
     Settings,
+    Storage,
     TableName,
     TableOrSystem,
     Text,
@@ -73,7 +75,7 @@ class Workspace(Settings):
     )
     cloud: CloudName = Field(description="AWS, Azure or GCP")
     primordial_date: Day = Field(description="the first day to load, as yyyy-MM-dd, such as 2024-04-01")
-    storage_prefix: Location = Field(description=LOCATION + " (wasb is not supported)")
+    storage_prefix: Storage = Field(description=STORAGE)
     etl_database_name: Database = Field(description=DATABASE)
     consumer_database_name: Database = Field(description=DATABASE)
     active: bool = Field(default=True, description="true or false")

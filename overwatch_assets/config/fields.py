@@ -65,6 +65,13 @@ def _location(value: str) -> str:
     return value.rstrip("/")
 
 
+def _storage(value: str) -> str:
+    location = _location(value)
+    if re.match(r"dbfs:/|/dbfs(/|$)", location):  # not even where it is mounted: there a commit overwrites another one
+        raise ValueError("no storage for tables")
+    return location
+
+
 def _audit_source(value: str) -> str:
     return SYSTEM_TABLE if value.lower() == SYSTEM_TABLE else _location(value)
 
@@ -128,6 +135,7 @@ def _reference(value: object) -> object:
 
 Text = Annotated[str, StringConstraints(min_length=1)]
 Location = Annotated[Text, AfterValidator(_location)]
+Storage = Annotated[Text, AfterValidator(_storage)]
 BaseUrl = Annotated[Text, AfterValidator(_base_url)]
 ScopeName = Annotated[str, StringConstraints(pattern=f"^{SCOPE_NAME}$"), AfterValidator(_not_a_secret)]
 Reference = Annotated[SecretReference, BeforeValidator(_reference), PlainSerializer(str)]
@@ -147,6 +155,10 @@ BatchSize = Annotated[int, Field(ge=1, le=1000)]
 PRICE = "a number of dollars per DBU, 0 or more"
 BATCH = "a whole number from 1 to 1000"
 LOCATION = "an absolute path or a URL such as s3://bucket/path, without a password in it"
+STORAGE = (
+    f"{LOCATION} (wasb is not supported, nor are dbfs:/ and /dbfs, where Delta's commits are not safe: give the cloud "
+    "storage itself)"
+)
 TABLE = (
     f"'system', the location of a Delta table ({LOCATION}), or a table's name as schema.table or catalog.schema.table"
 )

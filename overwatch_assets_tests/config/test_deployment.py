@@ -32,6 +32,14 @@ def test_table_root_keeps_case():
     assert workspace().table_root(external_metastore=True) == "s3://Bucket/Prefix/overwatch_etl.db"
 
 
+@pytest.mark.parametrize("prefix", ["dbfs:/ow", "dbfs:///ow", "/dbfs/ow", "/dbfs/"])
+def test_tables_are_not_kept_in_the_file_system_of_databricks(prefix):
+    with pytest.raises(ValidationError) as raised:
+        workspace(storage_prefix=prefix)
+    assert [error["loc"] for error in raised.value.errors()] == [("storage_prefix",)]
+    assert workspace(storage_prefix="/dbfs2").storage_prefix == "/dbfs2"
+
+
 def test_table_root_of_a_deployment():
     rows = (workspace(), workspace(workspace_id="4", storage_prefix="/srv"))
     assert Deployment(workspaces=rows).table_root("4") == "/srv/4/overwatch_etl.db"

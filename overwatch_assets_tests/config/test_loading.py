@@ -206,6 +206,10 @@ def test_every_wrong_field_of_yaml_with_its_line(tmp_path):
             secret_scope: ow
     """
     location = "an absolute path or a URL such as s3://bucket/path, without a password in it"
+    storage = (
+        f"{location} (wasb is not supported, nor are dbfs:/ and /dbfs, where Delta's commits are not safe: give the "
+        "cloud storage itself)"
+    )
     database = "a database name of letters, digits, _ and -, or catalog.schema"
     url = "a URL of a host alone, such as https://dbc-1234.cloud.databricks.com"
     scopes = "audit, clusters, clusterEvents, pools, jobs, accounts, notebooks, dbsql, sparkEvents, notebookCommands, warehouseEvents"
@@ -216,7 +220,7 @@ def test_every_wrong_field_of_yaml_with_its_line(tmp_path):
         5: storage_prefix: belongs to a workspace: move it below workspaces
         7: workspaces[0].consumer_database_name: is required: {database}
         7: workspaces[0].proxy_port: is required with proxy_host
-        7: workspaces[0].storage_prefix: is required: {location} (wasb is not supported)
+        7: workspaces[0].storage_prefix: is required: {storage}
         8: workspaces[0].workspace_id: must be letters, digits, _, - and . (what follows o= in the workspace's URL), not '12/3'
         9: workspaces[0].cloud: must be AWS, Azure or GCP, not 'IBM'
         10: workspaces[0].workspace_url: must be {url}, not 'https://dbc-1.cloud.databricks.com/?o=1'
@@ -236,7 +240,7 @@ def test_every_wrong_field_of_yaml_with_its_line(tmp_path):
         27: workspaces[2].secret_key_dbpat: is required with secret_scope: the key of the token in it
         28: workspaces[2].workspace_id: 'account' is reserved for account-wide sources
         31: workspaces[2].primordial_date: must not be after today (2024-06-01, UTC), but is 2024-06-02
-        32: workspaces[2].storage_prefix: must be {location} (wasb is not supported), not 'wasbs://x@y/z'
+        32: workspaces[2].storage_prefix: must be {storage}, not 'wasbs://x@y/z'
     """
     assert errors(tmp_path, text) == [f"deployment.yaml:{line}" for line in dedent(expected).splitlines()]
 
