@@ -11,7 +11,7 @@ from overwatch_assets.rules.audit_shapes import Wrong, of_message, of_row
 from overwatch_assets.rules.json_secrets import cut_from_bytes
 from overwatch_assets.rules.json_values import text_of
 from overwatch_assets.sources.audit_logs.records import batches_of
-from overwatch_assets.sources.event_logs.listing import filesystem
+from overwatch_assets.storage.location import filesystem
 
 _ROWS = 2000
 _AVRO = b"Obj\x01"

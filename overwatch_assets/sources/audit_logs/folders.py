@@ -24,8 +24,9 @@ from overwatch_assets.runner.context import Load
 from overwatch_assets.runner.insert import Reading, Reject, content_hash
 from overwatch_assets.sources.audit_logs.files import read_capture, read_parquet
 from overwatch_assets.sources.audit_logs.records import RECORDS, Read, lines_of, rejects_of
-from overwatch_assets.sources.event_logs.listing import ListingFailure, LogFile, filesystem, find_logs
+from overwatch_assets.sources.event_logs.listing import ListingFailure, LogFile, find_logs
 from overwatch_assets.sources.event_logs.reader import RANGES, Position, plan_ranges, ranges_table, read_batches
+from overwatch_assets.storage.location import filesystem
 
 _DAY_FOLDER = re.compile(r"date=(\d{4}-\d\d-\d\d)")
 _FRAME_BYTES = 16 << 20  # of lines: their rows fit into a message, so they are computed once

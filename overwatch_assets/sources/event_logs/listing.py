@@ -18,11 +18,11 @@ from functools import partial
 from typing import Any
 
 from fsspec import AbstractFileSystem
-from fsspec.core import url_to_fs
 from fsspec.implementations.local import LocalFileSystem
 
-from overwatch_assets.errors import SourceError
+from overwatch_assets.errors import SourceError, StorageError
 from overwatch_assets.sources.event_logs.codecs import Codec, codec_of
+from overwatch_assets.storage.location import filesystem, shown
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,13 +80,6 @@ _DRIVER_LOGS = re.compile(
 _DELIVERED_BESIDE = {"driver", "executor", "init_scripts"}
 
 
-def filesystem(url: str, storage_options: Mapping[str, Any] | None = None) -> tuple[AbstractFileSystem, str]:
-    """Return the file system of a path or URL, and the path within it; `dbfs:/x` is understood like `dbfs:///x`."""
-    url = re.sub(r"^dbfs:/(?!/)", "dbfs:///", url)
-    fs, path = url_to_fs(url, **(storage_options or {}))
-    return fs, path
-
-
 def find_logs(url: str, storage_options: Mapping[str, Any] | None = None) -> Listing:
     """List the event logs at `url`: a file, or a folder with all below it; any `fsspec` protocol.
 
@@ -97,9 +90,9 @@ def find_logs(url: str, storage_options: Mapping[str, Any] | None = None) -> Lis
     """
     try:
         fs, root = filesystem(url, storage_options)
-    except (ValueError, ImportError) as error:
+    except (ValueError, ImportError, StorageError) as error:
         raise SourceError(f"The event logs at {url} can't be reached: {error}") from error
-    except TypeError as error:  # such as `dbfs`, which needs to know the workspace and a token
+    except TypeError as error:  # such as `github`, which needs to know the repository
         raise SourceError(f"The event logs at {url} can't be reached without storage options: {error}") from error
     fs.invalidate_cache()
     failures: list[ListingFailure] = []
@@ -123,7 +116,7 @@ def _folders(fs: AbstractFileSystem, root: str, failures: list[ListingFailure]) 
         yield from _walk(fs, root, failures)
         return
     # An object store lists a prefix with all below it in pages of a thousand, however many folders there are.
-    found: dict[str, Any] = _tried(_shown(fs, root), failures, lambda: fs.find(root, detail=True)) or {}
+    found: dict[str, Any] = _tried(shown(fs, root), failures, lambda: fs.find(root, detail=True)) or {}
     inner = {path: path[len(root.rstrip("/")) :] for path in found}
     tables = {path.partition("/_delta_log/")[0] + "/" for path in inner.values() if "/_delta_log/" in path}
     clusters = {path.partition("/eventlog/")[0] for path in inner.values() if "/eventlog/" in path}
@@ -146,7 +139,7 @@ def _walk(fs: AbstractFileSystem, root: str, failures: list[ListingFailure]) -> 
             if real in seen:  # a link that leads back
                 continue
             seen.add(real)
-        infos = _tried(_shown(fs, folder), failures, partial(fs.ls, folder, detail=True), missing=True) or []
+        infos = _tried(shown(fs, folder), failures, partial(fs.ls, folder, detail=True), missing=True) or []
         infos = [_followed(fs, info, failures) if info.get("islink") else info for info in infos]
         names = {_base(info["name"]): info for info in infos if info is not None}
         if "_delta_log" in names:
@@ -162,7 +155,7 @@ def _walk(fs: AbstractFileSystem, root: str, failures: list[ListingFailure]) -> 
 
 def _followed(fs: AbstractFileSystem, link: Mapping[str, Any], failures: list[ListingFailure]) -> Any:
     """Return what a local link leads to, under the link's name."""
-    return _tried(_shown(fs, link["name"]), failures, lambda: fs.info(link["name"]), missing=True)
+    return _tried(shown(fs, link["name"]), failures, lambda: fs.info(link["name"]), missing=True)
 
 
 def _tried(path: str, failures: list[ListingFailure], call: Callable[[], Any], *, missing: bool = False) -> Any:
@@ -210,7 +203,7 @@ def _in_databricks_folder(segments: list[str]) -> bool:
 
 def _log(fs: AbstractFileSystem, entry: _Entry, *, in_progress: bool | None) -> LogFile:
     """Describe one file; `in_progress` None means that its own name tells."""
-    path = _shown(fs, entry.name)
+    path = shown(fs, entry.name)
     tracked = path.removesuffix(".inprogress")
     segments = [""] * 5 + tracked.split("/")
     name, context, host, _, cluster = segments[-1], segments[-2], segments[-3], segments[-4], segments[-5]
@@ -244,11 +237,6 @@ def _hidden(name: str) -> bool:
 
 def _base(path: str) -> str:
     return path.rstrip("/").rpartition("/")[2]
-
-
-def _shown(fs: AbstractFileSystem, path: str) -> str:
-    """Return the path as users write it: local ones without a protocol, so that a log has one name only."""
-    return path if isinstance(fs, LocalFileSystem) else re.sub("^dbfs:/+", "dbfs:/", fs.unstrip_protocol(path))
 
 
 def _entry(info: Mapping[str, Any]) -> _Entry:

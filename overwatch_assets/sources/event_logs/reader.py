@@ -30,7 +30,8 @@ from overwatch_assets.errors import SourceError
 from overwatch_assets.rules.json_secrets import cut_from_events, secrets_in_events
 from overwatch_assets.sources.event_logs.codecs import Codec, LogStream, StreamError, open_stream
 from overwatch_assets.sources.event_logs.events import application_log_id, event_time_ms, log_id_of
-from overwatch_assets.sources.event_logs.listing import LogFile, filesystem
+from overwatch_assets.sources.event_logs.listing import LogFile
+from overwatch_assets.storage.location import filesystem
 
 LINES = pa.schema(
     [

@@ -136,9 +136,9 @@ def test_a_missing_path_and_an_unknown_protocol_are_errors(tmp_path: Path) -> No
 
 
 def test_a_protocol_that_needs_options_is_an_error_without_them() -> None:
-    with pytest.raises(
-        SourceError, match=r"^The event logs at dbfs:/x can't be reached without storage options: .*token"
-    ):
+    with pytest.raises(SourceError, match=r"^The event logs at github://x can't be reached without storage options: "):
+        find_logs("github://x")
+    with pytest.raises(SourceError, match=r"^The event logs at dbfs:/x can't be reached: .* set FSSPEC_DBFS_INSTANCE"):
         find_logs("dbfs:/x")
 
 
