@@ -5,7 +5,7 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 
 import pyarrow.compute as pc
-from pyspark.sql import DataFrame, functions as F, types as T
+from pyspark.sql import Column, DataFrame, functions as F, types as T
 
 from overwatch_assets.contract.rebuild import Insert
 from overwatch_assets.contract.registry import tables
@@ -172,6 +172,17 @@ def quarantine(load: Load, rejects: Iterable[Reject]) -> None:
     load.lease.check()
     load.store.merge(QUARANTINE, lambda: load.store.frame(unique, schema), dates=None, update=False)
     load.counts["quarantined"] += len(unique)
+
+
+def forget(load: Load, which: Column) -> None:
+    """Take some of the table's input out of quarantine: what is read again, or can be."""
+    store = load.store
+    if not store.exists(QUARANTINE):
+        return
+    old = store.read(QUARANTINE).where((F.col("source") == load.table.name) & which)
+    if store.arrow(old.agg(F.count(F.lit(1)).alias("n"))).column("n")[0].as_py():
+        load.lease.check()
+        store.merge(QUARANTINE, lambda: old.withColumn(TOMBSTONE, F.lit(True)), dates=None)
 
 
 def _quarantined(load: Load, locations: set[str]) -> set[tuple[str, int | None, int]]:

@@ -30,6 +30,7 @@ from overwatch_assets.runner.report import (
 )
 from overwatch_assets.runner.tracked import load_event_logs
 from overwatch_assets.runner.window import Window, covers, to_ms, windows_of
+from overwatch_assets.sources.cluster_logs import UNREACHABLE
 from overwatch_assets.sources.registry import Sources
 from overwatch_assets.storage.lease import Lease, lease
 from overwatch_assets.storage.tables import TableStore
@@ -164,6 +165,8 @@ class Runner:
             return "" if load.counts["entities"] else "no new data"
         if isinstance(table.rebuild, Insert) and table.rebuild.tracked:
             prefixes = self.sources.event_log_prefixes(load)
+            if not prefixes and (lost := load.counts[UNREACHABLE]):
+                return f"no cluster-log prefix: of those that clusters declare, {lost} can't be reached from here"
             if not prefixes:
                 return "no cluster-log prefix: the clusters declare none, and cluster_log_prefixes is not set"
             return load_event_logs(load, prefixes, cluster_id=self.sources.default_cluster_id, cores=self.sources.cores)

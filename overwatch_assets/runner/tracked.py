@@ -24,9 +24,8 @@ from overwatch_assets.engine.session import is_embedded
 from overwatch_assets.errors import SourceError
 from overwatch_assets.rules.days import day_of
 from overwatch_assets.runner.context import Load
-from overwatch_assets.runner.insert import Reject, content_hash, insert_side, quarantine
+from overwatch_assets.runner.insert import Reject, content_hash, forget, insert_side, quarantine
 from overwatch_assets.runner.records import change_records
-from overwatch_assets.runner.state import QUARANTINE
 from overwatch_assets.sources.event_logs.codecs import Codec
 from overwatch_assets.sources.event_logs.events import log_id_of
 from overwatch_assets.sources.event_logs.listing import ListingFailure, LogFile, find_logs
@@ -589,15 +588,9 @@ def _tracker_row(pending: Pending, end: End) -> tuple[object, ...]:
 
 def _forget_rejects(load: Load, begins: Mapping[str, int]) -> None:
     """Take out of quarantine what is about to be read again: a line that was cut off may be whole by now."""
-    store = load.store
-    if not store.exists(QUARANTINE):
-        return
     at = reduce(lambda a, b: a | b, [(F.col("location") == p) & (F.col("position") >= n) for p, n in begins.items()])
     files = F.col("location").isin(list(begins)) & F.col("position").isNull()
-    old = store.read(QUARANTINE).where((F.col("source") == load.table.name) & (at | files))
-    if store.arrow(old.agg(F.count(F.lit(1)).alias("n"))).column("n")[0].as_py():
-        load.lease.check()
-        store.merge(QUARANTINE, lambda: old.withColumn(TOMBSTONE, F.lit(True)), dates=None)
+    forget(load, at | files)
 
 
 def _file_reject(path: str, reason: str) -> Reject:

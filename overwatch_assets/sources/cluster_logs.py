@@ -5,9 +5,10 @@ folders of the deployment file.
 """
 
 import csv
-import logging
+import datetime as dt
 from collections.abc import Iterable, Mapping
 from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 
 from pyspark.sql import DataFrame, functions as F
 
@@ -17,16 +18,19 @@ from overwatch_assets.errors import SourceError
 from overwatch_assets.rules.audit_records import cluster_id_of
 from overwatch_assets.rules.json_values import parsed
 from overwatch_assets.runner.context import Load
-from overwatch_assets.sources.event_logs.listing import filesystem
+from overwatch_assets.runner.insert import Reject, content_hash, forget, quarantine
 from overwatch_assets.sources.workspace import latest_snapshots
+from overwatch_assets.storage.location import DBFS, filesystem
 from overwatch_assets.storage.tables import is_any
-
-logger = logging.getLogger(__name__)
 
 _KINDS = ("dbfs", "s3", "volumes", "abfss")  # of destinations; the first that a cluster has counts, then any other
 _ROOT = ""  # the mount point of all that is mounted nowhere else
 _MOUNT_COLUMNS = ("mountPoint", "source", "workspace_id")
 _REQUESTS = 8  # at a time
+_VOLUME_PARTS = 5  # of the path of a volume: /Volumes/<catalog>/<schema>/<volume>
+_DECLARED = "declared log prefixes"
+_THERE, _MISSING, _UNREACHABLE = "read", "without logs yet", "not reachable"
+UNREACHABLE = f"{_DECLARED}: {_UNREACHABLE}"  # as a load counts them
 
 
 def event_log_prefixes(load: Load) -> list[str]:
@@ -34,8 +38,8 @@ def event_log_prefixes(load: Load) -> list[str]:
 
     A declared one is `<destination>/<cluster id>/eventlog` of a cluster with activity: one that audit logs name in the
     window, that a snapshot shows alive in it, or that runs in the latest snapshot. Destinations are of all audit
-    records of such a cluster and of its latest snapshot. One that does not exist yet is left out and counted; those of
-    the deployment file are given whether they exist or not.
+    records of such a cluster and of its latest snapshot. One that does not exist yet, or that nothing here reaches, is
+    left out and counted; those of the deployment file are given whether they exist or not.
 
     Raises:
         SourceError: `mount_mapping_path` cannot be read.
@@ -147,26 +151,37 @@ def _confs_of_audit(load: Load, active: Iterable[str]) -> set[tuple[str, str]]:
 
 
 def _existing(load: Load, prefixes: list[str]) -> list[str]:
-    """Those of some declared prefixes that exist, or whose listing will say why they cannot be read."""
-    if not prefixes:
-        return []
+    """Those of some declared prefixes that exist, or whose listing will say why they cannot be read.
+
+    One that is not reached is in quarantine, on each day that lacks its logs, until that day is loaded with them.
+    """
     with ThreadPoolExecutor(_REQUESTS) as pool:
-        found = list(pool.map(_state, prefixes))
-    for prefix, state in zip(prefixes, found, strict=True):
-        load.counts[f"declared log prefixes: {state}"] += 1
-        if state == _UNREACHABLE:
-            logger.warning("%s: no file system here reaches the declared log prefix %s", load.table.name, prefix)
-    return [prefix for prefix, state in zip(prefixes, found, strict=True) if state == _THERE]
+        states = dict(zip(prefixes, pool.map(_state, prefixes), strict=True))
+    in_dbfs = [prefix for prefix in prefixes if prefix.startswith(DBFS)]
+    if all(states[prefix] == _MISSING for prefix in in_dbfs):  # a path does not say whose dbfs:/ it is of
+        states |= dict.fromkeys(in_dbfs, f"{_UNREACHABLE}: {DBFS} of this machine has no logs of the workspace")
+    load.counts.update(f"{_DECLARED}: {state.partition(':')[0]}" for state in states.values())
+    lost = {prefix: state for prefix, state in states.items() if state.startswith(_UNREACHABLE)}
+    days = load.window.days
+    before = F.col("reason").startswith(_UNREACHABLE) & F.col("date").between(days[0], days[-1])
+    forget(load, before & ~is_any(F.col("location"), sorted(lost)))
+    quarantine(load, [_unread(prefix, why, days[0]) for prefix, why in lost.items()])
+    return [prefix for prefix in prefixes if states[prefix] == _THERE]
 
 
-_THERE, _MISSING, _UNREACHABLE = "read", "without logs yet", "not reachable"
+def _unread(prefix: str, why: str, day: dt.date) -> Reject:
+    return Reject(prefix, None, None, why, None, None, content_hash(f"{prefix} {day}".encode()))
 
 
 def _state(prefix: str) -> str:
+    """Whether a declared prefix is there; of one that is not reached also why."""
+    volume = "/".join(prefix.split("/")[:_VOLUME_PARTS])
     try:
         fs, path = filesystem(prefix)
-    except Exception:  # noqa: BLE001 - an unknown protocol, a missing package or credentials, each with its own error
-        return _UNREACHABLE
+        if prefix.startswith("/Volumes/") and not Path(volume).is_dir():
+            return f"{_UNREACHABLE}: this machine has no volume {volume}"
+    except Exception as error:  # noqa: BLE001 - an unknown protocol, a missing package or credentials, each with its own
+        return f"{_UNREACHABLE}: {error}"
     try:
         fs.invalidate_cache(path)
         fs.info(path)

@@ -13,9 +13,16 @@ from overwatch_assets.runner.changes import Changes
 from overwatch_assets.runner.context import Load
 from overwatch_assets.runner.insert import Reading
 from overwatch_assets.runner.window import to_ms
-from overwatch_assets.sources.cluster_logs import destination_of, event_log_prefixes, mounts_of, unmounted
+from overwatch_assets.sources.cluster_logs import (
+    UNREACHABLE,
+    destination_of,
+    event_log_prefixes,
+    mounts_of,
+    unmounted,
+)
 from overwatch_assets.sources.registry import Sources
 from overwatch_assets.sources.workspace_clusters import _ROW
+from overwatch_assets.storage import location
 from overwatch_assets.storage.lease import lease
 from overwatch_assets_tests.sources.loading import DAY1, DAY2, DAY3, NOON, START, World, at, event, window
 
@@ -210,9 +217,73 @@ def test_mounts_are_of_this_workspace(spark: SparkSession, tmp_path: Path) -> No
 
 
 @pytest.mark.engine
-def test_a_destination_that_nothing_here_reaches_is_counted(world: World) -> None:
-    world.deliver(DAY2, "a.json", [create("c1", "dbfs:/cluster-logs"), create("c2", "nosuchstore://x")])
+def test_destinations_that_nothing_here_reaches_are_in_quarantine_until_something_does(world: World) -> None:
+    records = [
+        create("c1", "dbfs:/cluster-logs"),
+        create("c2", "nosuchstore://x"),
+        create("c3", "/Volumes/c/s/v/logs"),
+    ]
+    world.deliver(DAY2, "a.json", records)
+    world.deliver(DAY3, "a.json", [event("clusters", "startResult", {"clusterId": "c2"}, timestamp=NOON + 24 * HOUR)])
+    world.load("audit_log_bronze", DAY2, DAY3)
+    for times in (3, 0):  # the same is no news
+        loaded = world.load("spark_events_bronze", DAY2)
+        assert loaded.status == (
+            "EMPTY: no cluster-log prefix: of those that clusters declare, 3 can't be reached from here"
+        )
+        assert loaded.counts[UNREACHABLE] == 3
+        assert loaded.counts.get("quarantined", 0) == times
+    assert refused(world) == {
+        "dbfs:/cluster-logs/c1/eventlog": "not reachable: dbfs:/cluster-logs/c1/eventlog is a path of Databricks' file "
+        "system, which this machine does not have at /dbfs: name the storage itself, or set FSSPEC_DBFS_INSTANCE to the "
+        "workspace's host and FSSPEC_DBFS_TOKEN to a token",
+        "nosuchstore://x/c2/eventlog": "not reachable: Protocol not known: nosuchstore",
+        "/Volumes/c/s/v/logs/c3/eventlog": "not reachable: this machine has no volume /Volumes/c/s/v",
+    }
+    assert world.load("spark_events_bronze", DAY3).counts["quarantined"] == 1  # of each day that lacks them
+    place, mapping = world.folder / "logs", world.folder / "mounts.csv"
+    path = logs(place, "c1")
+    mapping.write_text(f"mountPoint,source,workspace_id\n/cluster-logs,{place},123\n")
+    world.fields = {"mount_mapping_path": str(mapping)}
+    assert prefixes(world, DAY2) == ([path], Counter({UNREACHABLE: 2, "declared log prefixes: read": 1}))
+    assert sorted(refused(world)) == ["/Volumes/c/s/v/logs/c3/eventlog", "nosuchstore://x/c2/eventlog"]
+
+
+def refused(world: World) -> dict[str, str]:
+    rows = [row for row in world.rows("quarantine_bronze") if row["source"] == "spark_events_bronze"]
+    return {row["location"]: row["reason"] for row in rows}
+
+
+@pytest.mark.engine
+def test_logs_in_the_file_system_of_databricks_where_it_is_mounted(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    mounted = world.folder / "dbfs"
+    monkeypatch.setattr(location, "_MOUNTED", mounted)
+    folder = Path(logs(mounted / "cluster-logs", "c1")) / "c1_10_0_0_7" / "77"
+    folder.mkdir(parents=True)
+    line = json.dumps({"Event": "SparkListenerApplicationEnd", "Timestamp": NOON})
+    (folder / "eventlog").write_text(f"{line}\n")
+    world.deliver(DAY2, "a.json", [create("c1", "dbfs:/cluster-logs"), create("new", "dbfs:/cluster-logs")])
     world.load("audit_log_bronze", DAY2)
-    assert prefixes(world, DAY2) == ([], Counter({"declared log prefixes: not reachable": 2}))
-    status = world.load("spark_events_bronze", DAY2).status
-    assert status.startswith("EMPTY: no cluster-log prefix")
+    loaded = world.load("spark_events_bronze", DAY2)
+    assert loaded.counts["declared log prefixes: without logs yet"] == 1
+    (row,) = world.rows("spark_events_bronze")
+    assert (row["clusterId"], row["SparkContextID"]) == ("c1", "77")
+    (read,) = world.rows("spark_events_processedfiles")
+    assert read["filename"] == "dbfs:/cluster-logs/c1/eventlog/c1_10_0_0_7/77/eventlog"
+
+
+@pytest.mark.engine
+def test_a_file_system_of_databricks_without_any_of_the_clusters_is_of_another_workspace(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    mounted = world.folder / "dbfs"
+    monkeypatch.setattr(location, "_MOUNTED", mounted)
+    logs(mounted / "cluster-logs", "of_another")
+    world.deliver(DAY2, "a.json", [create("c1", "dbfs:/cluster-logs")])
+    world.load("audit_log_bronze", DAY2)
+    assert world.load("spark_events_bronze", DAY2).counts[UNREACHABLE] == 1
+    assert refused(world) == {
+        "dbfs:/cluster-logs/c1/eventlog": "not reachable: dbfs:/ of this machine has no logs of the workspace"
+    }
