@@ -2,11 +2,13 @@
 
 import json
 import os
+import random
 import socket
 import subprocess
 import sys
 import threading
 import time
+from contextlib import ExitStack
 from pathlib import Path
 
 import fsspec
@@ -45,12 +47,40 @@ def content(location: Location) -> dict[str, object]:
     return dict(json.loads(newest.read_text()))
 
 
-def elsewhere(location: Location, expires_in_s: float) -> None:
+def elsewhere(location: Location, expires_in_s: float, number: int = 1, host: str = "elsewhere", pid: int = 1) -> None:
     """A lease of a process of another machine, which can't be asked whether it lives."""
     folder = Path(location.root, "_lease")
     folder.mkdir(exist_ok=True)
-    body = {"host": "elsewhere", "pid": 1, "id": "x", "expires_at": time.time() + expires_in_s}
-    (folder / "000000000001.json").write_text(json.dumps(body))
+    body = {"host": host, "pid": pid, "id": "x", "expires_at": time.time() + expires_in_s}
+    (folder / f"{number:012d}.json").write_text(json.dumps(body))
+
+
+def most_at_once(location: Location, processes: int, loads: int) -> int:
+    """How many held the lease at once, of some that load again and again."""
+    holding, most, errors = [0], [0], list[Exception]()
+    guard, start = threading.Lock(), threading.Barrier(processes)
+
+    def work() -> None:
+        start.wait()
+        try:
+            for _ in range(loads):
+                with lease(location, wait_s=30, poll_s=0.01):
+                    with guard:
+                        holding[0] += 1
+                        most[0] = max(most[0], holding[0])
+                    time.sleep(0.01)
+                    with guard:
+                        holding[0] -= 1
+        except Exception as error:  # noqa: BLE001 - told below, in the main thread
+            errors.append(error)
+
+    threads = [threading.Thread(target=work) for _ in range(processes)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert errors == []
+    return most[0]
 
 
 def test_a_lease_is_held_and_given_back(location: Location) -> None:
@@ -107,40 +137,113 @@ def test_a_process_of_this_machine_that_died_is_not_waited_for(location: Locatio
         assert time.monotonic() - began < 1
 
 
-def test_one_of_another_machine_is_waited_for_until_it_ends(location: Location) -> None:
-    elsewhere(location, expires_in_s=0.5)
+@pytest.mark.parametrize("clocks_apart_s", [-3600, 0, 3600])
+def test_one_of_another_machine_is_waited_for_until_it_was_not_renewed(
+    location: Location, short: None, clocks_apart_s: int
+) -> None:
+    """By the clock of who waits: what the other machine's clock says is not compared with it."""
     began = time.monotonic()
-    with lease(location, wait_s=10, poll_s=0.05) as mine:
-        assert time.monotonic() - began > 0.4
+    elsewhere(location, clocks_apart_s)
+
+    def renewed(_: str) -> None:
+        time.sleep(0.5)
+        elsewhere(location, clocks_apart_s + 0.5)
+
+    with lease(location, wait_s=10, poll_s=0.05, waiting=renewed) as mine:
+        assert time.monotonic() - began >= 1.5  # half a second, and the second after which a lease ends
         assert mine.number == 2
 
 
-def test_an_ended_lease_is_taken_over_by_exactly_one(location: Location) -> None:
+def test_an_ended_lease_is_taken_over_by_exactly_one(location: Location, short: None) -> None:
     elsewhere(location, expires_in_s=-1)
-    holding, most, errors = [0], [0], []
-    guard, start = threading.Lock(), threading.Barrier(8)
-
-    def work() -> None:
-        start.wait()
-        try:
-            with lease(location, wait_s=30, poll_s=0.01):
-                with guard:
-                    holding[0] += 1
-                    most[0] = max(most[0], holding[0])
-                time.sleep(0.02)
-                with guard:
-                    holding[0] -= 1
-        except Exception as error:  # noqa: BLE001 - told below, in the main thread
-            errors.append(error)
-
-    threads = [threading.Thread(target=work) for _ in range(8)]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join()
-    assert errors == []
-    assert most == [1]
+    assert most_at_once(location, processes=8, loads=1) == 1
     assert content(location) == {"expires_at": 0}
+
+
+def test_no_two_hold_it_however_long_storage_takes(location: Location, monkeypatch: pytest.MonkeyPatch) -> None:
+    create, slow = leases._create, random.Random(7)
+
+    def after_a_while(*args: object) -> bool:
+        time.sleep(slow.random() * 0.05)
+        return create(*args)  # type: ignore[arg-type]
+
+    monkeypatch.setattr(leases, "_create", after_a_while)
+    assert most_at_once(location, processes=4, loads=12) == 1
+
+
+def test_who_creates_a_number_that_had_been_given_does_not_hold_it(
+    location: Location, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It saw lease 1 as over and was slow: 2 and 3 were held meanwhile, 2 was removed, and 4 is held."""
+    with lease(location):
+        pass
+    create, others = leases._create, ExitStack()
+
+    def late(*args: object) -> bool:
+        monkeypatch.setattr(leases, "_create", create)
+        for _ in range(2):
+            with lease(location, wait_s=0):
+                pass
+        others.enter_context(lease(location, wait_s=0))
+        assert create(*args), "the number is free"  # type: ignore[arg-type]
+        return True
+
+    monkeypatch.setattr(leases, "_create", late)
+    with others:
+        with pytest.raises(LeaseError, match="is being loaded"), lease(location, wait_s=0):
+            pass
+        assert content(location)["pid"] == os.getpid()
+        assert [p.name for p in sorted(Path(location.root, "_lease").iterdir())] == [
+            "000000000003.json",
+            "000000000004.json",
+        ]
+
+
+def test_who_takes_a_lease_that_is_renewed_late_gives_way(
+    location: Location, short: None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(leases, "RENEW_EVERY_S", 60.0)
+    create = leases._create
+    with lease(location) as slept:
+
+        def as_it_wakes_up(*args: object) -> bool:
+            monkeypatch.setattr(leases, "_create", create)
+            slept.renew()
+            return create(*args)  # type: ignore[arg-type]
+
+        monkeypatch.setattr(leases, "_create", as_it_wakes_up)
+        with pytest.raises(LeaseError, match="is being loaded"), lease(location, wait_s=1.2, poll_s=0.1):
+            pass
+        slept.check()
+
+
+def test_who_renews_late_gives_way_to_who_took_the_lease_meanwhile(
+    location: Location, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    write, others = leases._write, ExitStack()
+
+    def slow(*args: object) -> None:
+        monkeypatch.setattr(leases, "_write", write)
+        with monkeypatch.context() as for_long_enough:
+            for_long_enough.setattr(leases, "EXPIRES_AFTER_S", 0.0)  # the other has watched it
+            others.enter_context(lease(location, wait_s=0))
+        write(*args)  # type: ignore[arg-type]
+
+    with lease(location) as slept, others:
+        monkeypatch.setattr(leases, "_write", slow)
+        slept.renew()
+        with pytest.raises(LeaseError, match="was lost to another process"):
+            slept.check()
+
+
+def test_one_that_is_held_is_seen_behind_one_of_a_process_that_died(location: Location) -> None:
+    """It died after it had created the next number, and before it saw that the other had renewed."""
+    ended = subprocess.Popen([sys.executable, "-c", ""])
+    ended.wait()
+    elsewhere(location, expires_in_s=30)
+    elsewhere(location, expires_in_s=30, number=2, host=socket.gethostname(), pid=ended.pid)
+    with pytest.raises(LeaseError, match="by process 1 on elsewhere"), lease(location, wait_s=0):
+        pass
 
 
 def test_whoever_slept_too_long_notices_that_the_lease_is_lost(
@@ -148,11 +251,10 @@ def test_whoever_slept_too_long_notices_that_the_lease_is_lost(
 ) -> None:
     """As after a laptop's lid was closed: the other process commits, this one must not."""
     monkeypatch.setattr(leases, "RENEW_EVERY_S", 60.0)
-    monkeypatch.setattr(leases, "_is_over", lambda body, _: float(body.get("expires_at", 0)) <= time.time())
     with lease(location) as slept:
         time.sleep(1.1)
         slept.check()  # ended, but nobody took it
-        with lease(location, wait_s=0) as other:
+        with lease(location, wait_s=10, poll_s=0.05) as other:
             with pytest.raises(LeaseError, match="was lost to another process"):
                 slept.check()
             slept.renew()  # the keeping thread wakes up late: that makes nothing good
@@ -161,6 +263,25 @@ def test_whoever_slept_too_long_notices_that_the_lease_is_lost(
             other.check()
     # Releasing the lost one changed nothing of the other's, which was released before it.
     assert content(location) == {"expires_at": 0}
+
+
+def test_one_that_could_not_be_renewed_is_tried_again(
+    location: Location, short: None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Whatever the error is: those of object stores are no OSError."""
+    write, failing = leases._write, [RuntimeError("could not connect"), OSError("reset")]
+
+    def unreliable(*args: object) -> None:
+        if failing:
+            raise failing.pop()
+        write(*args)  # type: ignore[arg-type]
+
+    with lease(location):
+        monkeypatch.setattr(leases, "_write", unreliable)
+        before = content(location)["expires_at"]
+        time.sleep(0.8)
+        assert failing == []
+        assert float(str(content(location)["expires_at"])) > float(str(before))
 
 
 def test_a_lost_lease_does_not_release_the_one_that_took_over(location: Location, short: None) -> None:
