@@ -14,6 +14,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 
 import deltalake
+import orjson
 import pyarrow as pa
 import pyarrow.compute as pc
 import tenacity
@@ -79,8 +80,15 @@ class TableStore:
         return latest_version(self.location, table.name)
 
     def is_empty(self, table: Table) -> bool:
-        """Whether nothing was ever written to the table, by any workspace."""
-        return not self.version(table)
+        """Whether nothing was ever written to the table, by any workspace.
+
+        The first commit may have rows: that of a table which was copied, or restored as one.
+        """
+        version = self.version(table)
+        if version != 0:
+            return version is None
+        commit = self.location.fs.cat_file(self.location.key(table.name, "_delta_log", f"{0:020}.json"))
+        return not any("add" in orjson.loads(action) for action in commit.splitlines())
 
     @contextmanager
     def snapshots(self) -> Iterator[None]:

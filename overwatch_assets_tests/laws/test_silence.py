@@ -2,6 +2,7 @@
 
 import shutil
 
+import deltalake
 import pytest
 
 from overwatch_assets.contract.registry import tables
@@ -69,6 +70,21 @@ def test_a_failed_load_blocks_what_is_below_until_it_succeeds_though_all_have_on
     again.logs.put(files_of([application("failures")]))
     again.load(BRONZE, day(1))
     assert again.load(SILVER, day(1)).status == "SUCCESS"
+
+
+def test_a_table_that_was_restored_in_one_commit_is_compared_with(opens: Opens) -> None:
+    """A deep clone has all rows in the first commit."""
+    shop = opens("restored")
+    shop.logs.put(files_of([application("failures")]))
+    for name in (BRONZE, SILVER):
+        shop.load(name, day(1))
+    jobs, path = shop.rows(SILVER), shop.location.key(SILVER)
+    stored = deltalake.DeltaTable(path)
+    data = stored.to_pyarrow_table()
+    shutil.rmtree(path)
+    deltalake.write_deltalake(path, data, partition_by=stored.metadata().partition_columns)
+    assert opens("restored").load(SILVER, day(1)).counts["entities"]
+    assert shop.rows(SILVER) == jobs
 
 
 def test_a_day_between_that_was_never_loaded_is_a_named_hole(opens: Opens) -> None:

@@ -3,6 +3,7 @@
 import datetime as dt
 import json
 import re
+import shutil
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -146,6 +147,19 @@ def test_another_process_sees_a_table_as_soon_as_it_is_there(store: TableStore) 
     store.append(TABLE, lambda: frame(store, (1, FIRST, None)))
     assert other.exists(TABLE)
     assert rows(other) == [(1, FIRST, None)]
+
+
+def test_a_table_that_was_restored_in_one_commit_is_not_empty(store: TableStore) -> None:
+    """A deep clone has all rows in version 0, as an empty table has none there."""
+    assert store.is_empty(TABLE)
+    store.ensure(TABLE)
+    assert store.version(TABLE) == 0
+    assert store.is_empty(TABLE)
+    data = store.arrow(frame(store, (1, FIRST, None)))
+    shutil.rmtree(store.path(TABLE))
+    deltalake.write_deltalake(store.path(TABLE), data, partition_by=["date"])
+    assert store.version(TABLE) == 0
+    assert not store.is_empty(TABLE)
 
 
 Given = Callable[[Callable[[], DataFrame]], Callable[[], DataFrame] | pa.Table]
