@@ -28,6 +28,7 @@ from overwatch_assets.runner.report import (
     append_report,
     effective,
 )
+from overwatch_assets.runner.staleness import on_top
 from overwatch_assets.runner.tracked import load_event_logs
 from overwatch_assets.runner.window import Window, covers, to_ms, windows_of
 from overwatch_assets.sources.cluster_logs import UNREACHABLE
@@ -184,9 +185,10 @@ class Runner:
             if not covers(effective(load.report, module_id), window):
                 missing.append(f"{name} is not loaded for {window}")
                 continue
-            latest = [r for r in load.report if r.module_id == module_id and _meets(r.window, window)][-1:]
-            if latest and not latest[0].is_effective:
-                missing.append(f"the last load of {name} for {window} was {latest[0].status.split(':')[0]}")
+            own = [r for r in load.report if r.module_id == module_id and _meets(r.window, window)]
+            for piece, latest in on_top(own):
+                if _meets(piece, window) and not latest.is_effective:
+                    missing.append(f"the last load of {name} for {piece} was {latest.status.split(':')[0]}")
         if missing:
             raise IneligibleError(
                 f"{table.name} of workspace {self.workspace.workspace_id}: {'; '.join(missing)}. Load that first"

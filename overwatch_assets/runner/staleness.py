@@ -62,14 +62,14 @@ class State:
     def failed(self, table: Table) -> list[dt.date]:
         """Days whose last load failed or was refused."""
         own = [r for r in self.report if r.module_id == table.module_id]
-        return sorted({d for window, load in _on_top(own) if not load.is_effective for d in window.days})
+        return sorted({d for window, load in on_top(own) if not load.is_effective for d in window.days})
 
     def stale(self, table: Table) -> dict[dt.date, list[str]]:
         """Days that were loaded before a change of an input, with those inputs."""
         is_derived = isinstance(table.rebuild, Fold)  # bronze says which tables it looked into, and may look into none
         changes = {name: self._changes_by_day(name) for name in table.upstreams}
         found: dict[dt.date, set[str]] = defaultdict(set)
-        for window, load in _on_top(self._effective(table)):
+        for window, load in on_top(self._effective(table)):
             for day in window.days:
                 for name, by_day in changes.items():
                     if name not in load.inputs_read and not is_derived:
@@ -113,7 +113,7 @@ def needed(state: State, wanted: Iterable[Table], until_ms: int) -> dict[dt.date
     return dict(sorted(days.items()))
 
 
-def _on_top(loads: Iterable[Loaded]) -> list[tuple[Window, Loaded]]:
+def on_top(loads: Iterable[Loaded]) -> list[tuple[Window, Loaded]]:
     """Pieces of time with the newest load of each."""
     loads = [r for r in loads if r.window.from_ms < r.window.until_ms]
     cuts = sorted({ms for r in loads for ms in (r.window.from_ms, r.window.until_ms)})

@@ -72,6 +72,23 @@ def test_a_failed_load_blocks_what_is_below_until_it_succeeds_though_all_have_on
     assert again.load(SILVER, day(1)).status == "SUCCESS"
 
 
+def test_a_day_that_failed_blocks_a_range_that_has_it_whatever_was_loaded_after_it(opens: Opens) -> None:
+    shop, both = opens("failed_in_range"), Window(day(1).from_ms, day(2).until_ms)
+    shop.logs.put(files_of([application("failures")]))
+    for n in (1, 2):
+        shop.load(BRONZE, day(n))
+    shop.logs.clear()
+    with pytest.raises(SourceError):
+        shop.load(BRONZE, day(1))
+    again = opens("failed_in_range")
+    again.logs.put(files_of([application("failures")]))
+    again.load(BRONZE, day(2))
+    with pytest.raises(IneligibleError, match=r"the last load of spark_events_bronze for 2024-05-02 was FAILED"):
+        again.load(SILVER, both)
+    again.load(BRONZE, day(1))
+    assert again.load(SILVER, both).status == "SUCCESS"
+
+
 def test_a_table_that_was_restored_in_one_commit_is_compared_with(opens: Opens) -> None:
     """A deep clone has all rows in the first commit."""
     shop = opens("restored")
