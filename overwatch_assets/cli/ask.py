@@ -1,6 +1,7 @@
 """Commands that read: tables, sql, report, validate, dictionary."""
 
 import os
+import re
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from itertools import groupby, islice
@@ -15,13 +16,15 @@ from overwatch_assets.config.prices import price_book
 from overwatch_assets.errors import OverwatchError
 
 if TYPE_CHECKING:
-    from pyspark.sql import DataFrame
+    from pyspark.sql import DataFrame, SparkSession
 
     from overwatch_assets.consumer.inventory import Stored
     from overwatch_assets.runner.platform import Platform
 
 
 LAYERS = ("bronze", "silver", "gold", "state")
+_TELLS = re.compile(r"\s*(show|describe|desc)\b", re.I)
+_EXPLAINS = re.compile(r"^\s*explain\b(\s+(analyze|codegen|cost|extended|formatted|logical|verbose)\b)*", re.I)
 
 
 class QueryError(OverwatchError):
@@ -104,17 +107,39 @@ def answered(platform: "Platform", workspace_ids: Sequence[str], query: str) -> 
     """A query's answer over the views of some workspaces.
 
     Raises:
-        QueryError: the engine refuses the query, then or while its rows are read; the first line of what it says.
+        QueryError: it is no query, or the engine refuses it, then or while its rows are read; the first line of what it
+            says.
     """
     from pyspark.errors import PySparkException  # noqa: PLC0415 - as above
 
     from overwatch_assets.consumer.views import register  # noqa: PLC0415
 
+    statement = query.strip().rstrip(";")
     register(platform, workspace_ids, query=query)
     try:
-        yield platform.spark.sql(query.strip().rstrip(";"))
+        _require_query(platform.spark, statement)
+        yield platform.spark.sql(statement)
     except PySparkException as error:
         raise QueryError(f"The query failed: {first_line(error)}") from error
+
+
+def _require_query(spark: "SparkSession", statement: str) -> None:
+    """Refuse what writes: a step of a query can be a query alone, so the engine is given the statement as a step.
+
+    Sail runs what it is to explain, so that is looked at too.
+
+    Raises:
+        QueryError: the statement is no query.
+    """
+    from pyspark.errors import IllegalArgumentException, ParseException  # noqa: PLC0415 - as above
+
+    if _TELLS.match(statement):
+        return
+    try:
+        spark.sql(f"with asked as (\n{_EXPLAINS.sub('', statement)}\n) select 1")
+    except (IllegalArgumentException, ParseException) as error:
+        said = f"The query failed: {first_line(error)}. Only queries can be asked, nothing that writes"
+        raise QueryError(said) from error
 
 
 def print_rows(frame: "DataFrame", *, limit: int) -> None:

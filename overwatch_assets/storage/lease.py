@@ -2,7 +2,8 @@
 
 A lease is a file whose name holds a number. Who takes it has seen that all leases that have a file are over, creates
 the file of the next number, which storage does for one process only, and looks again: it holds the lease only if
-nothing but its own file has changed. The holder renews by rewriting its file, and then looks whether there is a newer one.
+nothing but its own file has changed. The holder renews by rewriting its file, and then looks whether there is a newer
+one.
 
 So no two hold it. Of a holder that renews late and a process that takes its lease, each writes before it looks, and at
 least one sees the other and gives way. A number is free again only after a newer lease was held, of which the file, or

@@ -5,7 +5,9 @@ import shutil
 from pathlib import Path
 from typing import Any
 
+import deltalake
 import orjson
+import pyarrow as pa
 import pytest
 from pyspark.sql import SparkSession
 from typer.testing import CliRunner, Result
@@ -149,6 +151,45 @@ def test_sql_errors_are_one_line(loaded: tuple[Path, Path, dict[str, Any]], quer
     result = CliRunner().invoke(app, ["sql", query, "--storage", str(loaded[1])])
     assert (result.exit_code, result.stdout, result.stderr.count("\n")) == (2, "", 1)
     assert result.stderr.startswith("The query failed: ")
+
+
+@pytest.mark.parametrize(
+    "query",
+    [
+        "delete from {}",
+        "/* all */ delete from {}",
+        "explain delete from {}",
+        "EXPLAIN ANALYZE\ndelete from {}",
+        "with one as (select 1 as id) insert into {} select * from one",
+        "from sparkJob insert into {} select job_id",
+        "select 1; delete from {}",
+        "select 1) select 1; delete from {}; with x as (select 1",
+        "clear cache",
+    ],
+)
+def test_sql_that_is_no_query_is_refused(loaded: tuple[Path, Path, dict[str, Any]], tmp_path: Path, query: str) -> None:
+    table = str(tmp_path / "kept")
+    deltalake.write_deltalake(table, pa.table({"id": [1, 2]}))
+    result = CliRunner().invoke(app, ["sql", query.format(f"delta.`{table}`"), "--storage", str(loaded[1])])
+    assert (result.exit_code, result.stdout) == (2, "")
+    assert result.stderr.startswith("The query failed: ")
+    assert result.stderr.endswith("Only queries can be asked, nothing that writes\n")
+    assert deltalake.DeltaTable(table).version() == 0
+
+
+@pytest.mark.parametrize(
+    "query",
+    [
+        "\n-- one\nwith x as (select 1 as one) select one, one from x order by one limit 1 -- no more",
+        "/* one */ (values (1))",
+        "table sparkJob",
+        "show databases",
+        "describe table sparkJob",
+        "explain extended select 1",
+    ],
+)
+def test_sql_that_is_a_query_of_any_kind_is_answered(loaded: tuple[Path, Path, dict[str, Any]], query: str) -> None:
+    assert lines(overwatch("sql", query, "--json", "--storage", loaded[1]))
 
 
 def test_report_is_pip_report_newest_first(loaded: tuple[Path, Path, dict[str, Any]]) -> None:
