@@ -37,6 +37,15 @@ MAY_NOT_IMPORT = {
     "storage": ("dagster", "overwatch_assets.runner", "overwatch_assets.orchestration"),
     "runner": ("dagster", "overwatch_assets.orchestration"),
     "engine": ("dagster", "overwatch_assets.runner", "overwatch_assets.storage"),
+    "config": ("dagster", "overwatch_assets.runner", "overwatch_assets.storage", "overwatch_assets.sources"),
+    "sources": ("dagster", "overwatch_assets.orchestration", "overwatch_assets.cli", "overwatch_assets.consumer"),
+}
+MAY_ONLY_IMPORT = {
+    ("sources", "overwatch_assets.runner"): ("context", "insert", "report", "state", "window"),
+    ("rules", "overwatch_assets.sources"): ("event_logs.events",),
+    ("bronze", "overwatch_assets.sources"): (),
+    ("silver", "overwatch_assets.sources"): (),
+    ("gold", "overwatch_assets.sources"): (),
 }
 
 
@@ -68,6 +77,10 @@ def _imports(tree: ast.AST) -> Iterator[str]:
             yield node.module
 
 
+def _is_in(module: str, package: str) -> bool:
+    return module == package or module.startswith(package + ".")
+
+
 @pytest.mark.parametrize("path", FILES, ids=lambda p: p.relative_to(PACKAGE).as_posix())
 def test_nothing_banned_is_used(path: Path) -> None:
     assert list(_banned(_tree(path))) == []
@@ -77,7 +90,12 @@ def test_nothing_banned_is_used(path: Path) -> None:
 def test_layers_import_downwards(path: Path) -> None:
     parts = path.relative_to(PACKAGE).parts
     forbidden = MAY_NOT_IMPORT.get(parts[0], ()) if len(parts) > 1 else ()
-    wrong = [m for m in _imports(_tree(path)) if any(m == f or m.startswith(f + ".") for f in forbidden)]
+    imports = list(_imports(_tree(path)))
+    wrong = [m for m in imports if any(_is_in(m, f) for f in forbidden)]
+    for (folder, package), modules in MAY_ONLY_IMPORT.items():
+        if folder == parts[0]:
+            allowed = {f"{package}.{m}" for m in modules}
+            wrong += [m for m in imports if _is_in(m, package) and m not in allowed]
     assert wrong == []
 
 
