@@ -26,7 +26,7 @@ def collected(store: TableStore, rows: Callable[[], DataFrame], *, to_append: bo
     """The rows themselves, where they are few; those that are only to be appended may be more."""
     many, size = (_MANY_HERE, _BYTES_HERE) if to_append and is_embedded(store.spark) else (MANY, _BYTES)
     try:
-        data = store.arrow(rows().limit(many + 1))
+        data = store.arrow_up_to(size, rows().limit(many + 1))
     except pa.ArrowInvalid:  # Sail may call a member of a struct nullable and send it as not null, which can't be cast
         return None
-    return data if data.num_rows <= many and data.nbytes <= size else None
+    return data if data is not None and data.num_rows <= many else None

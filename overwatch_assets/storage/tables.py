@@ -10,8 +10,9 @@ import re
 import threading
 import uuid
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from dataclasses import dataclass, field
+from typing import Any
 
 import deltalake
 import orjson
@@ -353,8 +354,28 @@ class TableStore:
         `toArrow` would ask for the schema besides, which takes another analysis of the plan: the rows bring theirs.
         """
         rows, schema = frame._to_table()  # type: ignore[operator]  # noqa: SLF001 - see above
-        kind = to_arrow_schema(schema or frame.schema, error_on_duplicated_field_names_in_struct=True, timezone="UTC")
-        return rows.cast(kind)
+        return rows.cast(_in_arrow(schema or frame.schema))
+
+    def arrow_up_to(self, size: int, frame: DataFrame) -> pa.Table | None:
+        """Collect a frame as `arrow` does, unless it has more bytes: what comes after so many is not taken."""
+        plan: Any = frame._plan  # noqa: SLF001 - see above
+        client: Any = self.spark.client
+        schema, parts, taken = None, [], 0
+        with closing(client.to_table_as_iterator(plan.to_proto(client), plan.observations)) as answer:
+            for part in answer:
+                if isinstance(part, T.StructType):
+                    schema = part
+                    continue
+                parts.append(part)
+                taken += part.nbytes
+                if taken > size:
+                    return None
+        kind = _in_arrow(schema or frame.schema)
+        return pa.concat_tables(parts).cast(kind) if parts else kind.empty_table()
+
+
+def _in_arrow(schema: T.StructType) -> pa.Schema:
+    return to_arrow_schema(schema, error_on_duplicated_field_names_in_struct=True, timezone="UTC")
 
 
 def _in_partitions(

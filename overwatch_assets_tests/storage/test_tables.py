@@ -4,7 +4,7 @@ import datetime as dt
 import json
 import re
 import shutil
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
 
@@ -147,6 +147,28 @@ def test_another_process_sees_a_table_as_soon_as_it_is_there(store: TableStore) 
     store.append(TABLE, lambda: frame(store, (1, FIRST, None)))
     assert other.exists(TABLE)
     assert rows(other) == [(1, FIRST, None)]
+
+
+def test_rows_are_collected_up_to_a_number_of_bytes(store: TableStore) -> None:
+    wide = store.spark.range(3 * 8192, numPartitions=1).select("id", F.repeat(F.lit("x"), 100).alias("text"))
+    every = store.arrow_up_to(4 * 2**20, wide)
+    assert every is not None
+    assert (every.num_rows, every.schema) == (3 * 8192, store.arrow(wide.limit(1)).schema)
+    taken, client = [], store.spark.client
+    parts = client.to_table_as_iterator
+
+    def counted(*args: object) -> Iterator[object]:
+        for part in parts(*args):
+            taken.append(part)
+            yield part
+
+    with pytest.MonkeyPatch.context() as monkeypatch:
+        monkeypatch.setattr(client, "to_table_as_iterator", counted)
+        assert store.arrow_up_to(2**10, wide) is None
+    assert len(taken) == 2, "the schema and the first part"
+    none = store.arrow_up_to(0, wide.where("id < 0"))
+    assert none is not None
+    assert none.num_rows == 0
 
 
 def test_a_table_that_was_restored_in_one_commit_is_not_empty(store: TableStore) -> None:
