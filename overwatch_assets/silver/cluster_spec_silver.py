@@ -302,7 +302,9 @@ def _said(told: Mapping[str, Any]) -> Fields:
     said = {name: value for name, value in (_shape(told) or {}).items() if value not in (None, "")}
     if "cluster_name" not in said and isinstance(name := told.get("clusterName"), str) and name:
         said["cluster_name"] = name
-    if "autoscale" in said:  # of one that scales, a snapshot counts the workers of the moment
+    if not object_of(said.get("autoscale")):  # `null` and `{}` set no limits, and what was cut off none that are known
+        said.pop("autoscale", None)
+    else:  # of one that scales, a snapshot counts the workers of the moment
         said.pop("num_workers", None)
     effective = said.pop("effective_spark_version", None)
     return {**said, "spark_version": effective} if effective else said

@@ -1,20 +1,21 @@
 """Module 2019: the states of clusters."""
 
-import json
 from collections.abc import Iterator
 from typing import Any
 
-from pyspark.sql import DataFrame, functions as F
+from pyspark.sql import DataFrame, functions as F, types as T
 
 from overwatch_assets.contract import Column, Events, Linked, Machine, table
 from overwatch_assets.rules.cluster_states import STANDS_OFF, STANDS_ON, Before, Cluster, Event, Run, Spec, states
 from overwatch_assets.rules.days import DAY_MS
+from overwatch_assets.rules.json_values import object_of, shaper
 from overwatch_assets.rules.per_entity import answered, gathered
 from overwatch_assets.rules.run_costs import on_clusters
 from overwatch_assets.rules.state_rows import BOUNDS, FIELDS, INTERVAL, LENGTHS, STAMPS, fields_of, standing, values
 
 _SIZES = ("current_num_workers", "target_num_workers", "cluster_size")
 _STATES = f"cluster_id:string,reset:int,used:boolean,{FIELDS}"
+_number = shaper(T.LongType())
 
 
 _CARRIED = (
@@ -193,7 +194,7 @@ def _event(row: dict[str, Any]) -> Event:
 
 def _workers(spec: dict[str, Any]) -> int | None:
     """Workers of a definition: as many as it says, else the least of one that scales."""
-    if spec["workers"] is None and spec["autoscale"]:
-        least = json.loads(spec["autoscale"]).get("min_workers")
-        return None if least is None else int(least)
-    return None if spec["workers"] is None else int(spec["workers"])
+    if spec["workers"] is not None:
+        return int(spec["workers"])
+    least: int | None = _number((object_of(spec["autoscale"]) or {}).get("min_workers"))
+    return least

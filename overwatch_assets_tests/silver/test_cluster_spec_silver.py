@@ -231,6 +231,12 @@ def test_a_resize_is_a_row_with_the_new_size(spark: SparkSession) -> None:
         assert (row["cluster_name"], row["node_type_id"], row["custom_tags"]) == ("etl", "m", '{"team": "a"}')
 
 
+@pytest.mark.parametrize("said", ["null", "{}", "[]", "{", '{"min_workers":2'])
+def test_limits_that_are_none_leave_the_fixed_size(spark: SparkSession, said: str) -> None:
+    found = cluster(spark, create(DAY, cluster_name="etl", num_workers="4", autoscale=said))
+    assert (found["num_workers"], found["autoscale"]) == (4, None)
+
+
 def test_a_deletion_is_a_row_and_all_rows_know_it_whenever_it_arrives(spark: SparkSession) -> None:
     gone = on("permanentDelete", DAY + 40 * 24 * HOUR, by="eve@x")
     made, deleted = clusters(spark, create(DAY, cluster_name="etl", node_type_id="m"), gone)

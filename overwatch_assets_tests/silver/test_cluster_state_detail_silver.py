@@ -113,3 +113,17 @@ def test_runs_definitions_and_audit_logs_say_when_a_cluster_ended(spark: SparkSe
         ("shared", "TERMINATING_IMPUTED", 2 * H, 0, True),
         ("shared", "PERMENANT_DELETE", 2 * H, 0, False),
     ]
+
+
+@pytest.mark.parametrize(
+    ("limits", "workers"),
+    [
+        ('{"min_workers":"2"}', 2),
+        *((odd, None) for odd in ("null", "[]", "{", "{}", '{"min_workers":2', '{"min_workers":"x"}')),
+    ],
+)
+def test_limits_that_say_no_number_leave_the_workers_unknown(
+    spark: SparkSession, limits: str, workers: int | None
+) -> None:
+    spec = {"cluster_id": "c1", "timestamp": T0, "sequence": 0, "autoscale": limits}
+    assert [r["current_num_workers"] for r in states(spark, event(T0, "RUNNING"), specs=[spec])] == [workers]
