@@ -4,7 +4,8 @@ from pyspark.sql import Column as SparkColumn, DataFrame, functions as F
 
 from overwatch_assets.contract import AsOf, Column, Fold, Linked, View, table
 from overwatch_assets.gold.jobrun_gold import jobrun_gold as RUNS
-from overwatch_assets.rules.cost_segments import HOUR_MS
+from overwatch_assets.rules.cluster_states import CREATING
+from overwatch_assets.rules.cost_segments import HOUR_MS, NO_STATE, NO_STATE_FOR_ALL, PRICED
 from overwatch_assets.rules.lookups import lookup_when
 from overwatch_assets.rules.money import COST_STATUS, EVERYTHING_PRICED, PARTS, TOTAL_COST, money, statuses, sums
 from overwatch_assets.rules.renamed import Renamed, renamed_columns, same, values_of
@@ -120,7 +121,11 @@ _VIEW = (
         Column("driver_node_type_id", "string", "Node type of the driver, at the run's end."),
         Column("node_type_id", "string", "Node type of the workers, at the run's end."),
         Column("dbu_rate", "double", "Dollars a DBU, the Photon factor left out, at the run's end."),
-        Column("running_days", "array<date>", "UTC days that it ran; of an open run those until now."),
+        Column(
+            "running_days",
+            "array<date>",
+            "UTC days that it ran; of an open run as far as its cluster is known.",
+        ),
         Column("avg_cluster_share", "double", "Share of the cluster that it had, as a mean over the cluster's states."),
         Column("avg_overlapping_runs", "double", "Other runs that shared the cluster, as a mean over its states."),
         Column("max_overlapping_runs", "double", "The most other runs at one time."),
@@ -134,7 +139,11 @@ _VIEW = (
         TOTAL_COST,
         Column("spark_task_runtimeMS", "bigint", "Time of its Spark tasks, ms; null: no event log names the run."),
         Column("spark_task_runtime_H", "double", "The same in hours."),
-        Column("job_run_cluster_util", "double", "Its tasks' hours by the core hours that it could have used."),
+        Column(
+            "job_run_cluster_util",
+            "double",
+            "Its tasks' hours by the core hours that it could have used; null: not all are known.",
+        ),
         COST_STATUS,
         Column("charged_to_run_id", "bigint", "Run that started this one and pays for it; null: it pays itself."),
         Column("clusters_used", "array<string>", "Clusters that were looked up."),
@@ -158,6 +167,7 @@ def jobruncostpotentialfact_gold(
     found = (
         runs.select(
             *values_of(_OF_RUN),
+            F.col("endEpochMS").alias("_end"),
             F.col("cluster_name").alias("_name"),
             F.when(F.col("cluster_type").isin("new", "job_cluster"), F.lit("automated"))
             .otherwise(F.lit("interactive"))
@@ -176,27 +186,44 @@ def jobruncostpotentialfact_gold(
         look_ahead=True,
         order=["sequence"],
     )
+    start, until = F.col("startEpochMS"), F.coalesce("_end", "_until", "startEpochMS")
+    instant = F.col("_end") == start  # it took no time, and costs nothing
+    # States follow on one another, so one may lack only before the first and after the last of them; not before its
+    # creation, nor after its end.
+    is_part = ((start < F.col("_from")) & (F.col("_first_state") != CREATING)) | (
+        (F.col("_until") < until) & F.col("_goes_on")
+    )
+    status = (
+        F.when(instant, F.lit(PRICED))
+        .when(F.col("cost_status").isNull(), F.lit(NO_STATE))
+        .when(~is_part, F.col("cost_status"))
+        .when(F.col("cost_status") == PRICED, F.lit(NO_STATE_FOR_ALL))
+        .otherwise(F.concat("cost_status", F.lit(f"; {NO_STATE_FOR_ALL}")))
+    )
+
+    def of_time(amount: SparkColumn) -> SparkColumn:
+        return F.when(instant, F.lit(0.0)).otherwise(amount)
+
     hours = F.col("spark_task_runtimeMS") / F.lit(float(HOUR_MS))
-    potential = F.col("_potential")
-    no_state = F.lit("no state of the cluster is known")
+    potential = of_time(F.col("_potential"))
     return found.select(
         *(r.name for r in _OF_RUN),
-        date_of(F.col("startEpochMS")).alias("startDate"),
+        date_of(start).alias("startDate"),
         F.coalesce("_name", "_cluster_name").alias("cluster_name"),
         "cluster_tags",
         "cluster_type",
         *_OF_SEGMENT,
-        F.coalesce(F.col("_days"), F.array(date_of(F.col("startEpochMS")))).alias("running_days"),
+        F.sequence(date_of(start), date_of(F.greatest(until - 1, start))).alias("running_days"),
         "avg_cluster_share",
         "avg_overlapping_runs",
         "max_overlapping_runs",
         F.coalesce("run_cluster_states", F.lit(0)).cast("bigint").alias("run_cluster_states"),
         potential.alias("worker_potential_core_H"),
-        *(value.alias(name) for name, value in money().items()),
+        *(of_time(value).alias(name) for name, value in money().items()),
         "spark_task_runtimeMS",
         hours.alias("spark_task_runtime_H"),
-        F.when(potential > 0, F.round(hours / potential, 4)).alias("job_run_cluster_util"),
-        F.coalesce("cost_status", no_state).alias("cost_status"),
+        F.when((potential > 0) & ~is_part, F.round(hours / potential, 4)).alias("job_run_cluster_util"),
+        status.alias("cost_status"),
         "charged_to_run_id",
         F.array("cluster_id").alias("clusters_used"),
         F.coalesce("_contexts", F.array().cast("array<string>")).alias("contexts_used"),
@@ -223,7 +250,10 @@ def _costs(spans: DataFrame, segments: DataFrame, states: DataFrame) -> DataFram
     sums_of_all = mine.groupBy("run_id", "startEpochMS").agg(
         *sums(F.col("mine")),
         (F.when(F.count(whole) == F.count(F.lit(1)), F.sum(whole)) / F.lit(float(HOUR_MS))).alias("_potential"),
-        F.array_sort(F.collect_set("segment_date")).alias("_days"),
+        F.min("segment_start").alias("_from"),
+        F.max("segment_end").alias("_until"),
+        F.min_by("state", "segment_start").alias("_first_state"),
+        _last("is_open").alias("_goes_on"),
         F.max("charged_to_run_id").alias("charged_to_run_id"),
         statuses(F.col("cost_status")).alias("cost_status"),
         *(_last(c).alias(c) for c in _OF_SEGMENT),

@@ -8,8 +8,8 @@ from pyspark.sql import DataFrame, functions as F
 from overwatch_assets.contract import AsOf, Column, Events, Fold, Linked, View, table
 from overwatch_assets.gold.clusterstatefact_gold import clusterstatefact_gold as STATES
 from overwatch_assets.rules.audit_records import IDENTITY, RESPONSE
-from overwatch_assets.rules.command_costs import NO_STATE, Charge, Command, Piece, Run, charges
-from overwatch_assets.rules.cost_segments import AMOUNTS, PRICED, Amounts
+from overwatch_assets.rules.command_costs import Charge, Command, Piece, Run, charges
+from overwatch_assets.rules.cost_segments import AMOUNTS, NO_STATE, PRICED, Amounts
 from overwatch_assets.rules.lookups import lookup_when
 from overwatch_assets.rules.money import COST_STATUS, EVERYTHING_PRICED, PARTS, TOTAL_COST, money
 from overwatch_assets.rules.names import member

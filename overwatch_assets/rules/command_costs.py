@@ -11,10 +11,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import pairwise
 
-from overwatch_assets.rules.cost_segments import AMOUNTS, PRICED, Amounts, kth_part
-
-NO_STATE = "no state of the cluster is known"
-NO_STATE_FOR_ALL = "no state of the cluster is known for a part of it"
+from overwatch_assets.rules.cost_segments import AMOUNTS, NO_STATE, NO_STATE_FOR_ALL, PRICED, Amounts, kth_part
 
 
 @dataclass(frozen=True)

@@ -30,6 +30,8 @@ UNIT = 10**12
 HOUR_MS = 3_600_000
 
 PRICED = "priced"
+NO_STATE = "no state of the cluster is known"
+NO_STATE_FOR_ALL = "no state of the cluster is known for a part of it"
 
 
 @dataclass(frozen=True)

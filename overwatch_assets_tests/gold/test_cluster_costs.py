@@ -253,6 +253,59 @@ def test_a_run_without_a_state_of_its_cluster_is_a_row(spark: SparkSession) -> N
         assert (run["total_cost"], run["cost_status"]) == (None, "no state of the cluster is known")
 
 
+def test_a_run_of_which_a_part_is_without_a_state_says_so(spark: SparkSession) -> None:
+    chain = Chain(
+        spark,
+        [fixed(0, 0), event(8 * H, "TERMINATING")],
+        [spec()],
+        T0 + DAY,
+        [
+            run_row(1, T0 - 48 * H, T0 + 2 * H),
+            run_row(2, T0 + 5 * H, T0 + 26 * H),
+            run_row(3, T0 - H, None),
+            run_row(4, T0 + 2 * H, T0 + 3 * H),
+        ],
+    )
+    first, second, goes_on, inside = chain.run_facts()
+    part = "no state of the cluster is known for a part of it"
+    assert [r["cost_status"] for r in (first, second, goes_on, inside)] == [part, part, part, "priced"]
+    assert first["total_cost"] == pytest.approx(1.05)  # two hours, shared by two
+    assert [d.day for d in first["running_days"]] == [28, 29, 1]
+    assert [d.day for d in second["running_days"]] == [1, 2]
+    assert [d.day for d in goes_on["running_days"]] == [29, 1]
+    chain.nodes = []
+    unpriced = chain.run_facts()[0]["cost_status"]
+    assert unpriced.startswith("missing price of driver node driver; ")
+    assert unpriced.endswith(f"; {part}")
+
+
+def test_a_cluster_that_is_not_yet_or_no_longer_there_leaves_nothing_unknown(spark: SparkSession) -> None:
+    """A job's cluster may be created when its run has begun, and ends before it."""
+    chain = Chain(
+        spark,
+        [event(M, "CREATING", cluster_size={"num_workers": 0}), event(H, "TERMINATING")],
+        [spec(is_automated=True)],
+        T0 + DAY,
+        [run_row(1, T0, T0 + H + M)],
+    )
+    (run,) = chain.run_facts()
+    assert (run["total_cost"], run["cost_status"]) == (pytest.approx(0.5 * 59 / 60), "priced")
+
+
+def test_a_run_that_took_no_time_costs_nothing(spark: SparkSession) -> None:
+    runs = [run_row(1, T0 + H, T0 + H), run_row(2, T0 + H, T0 + H, "warehouse")]
+    chain = Chain(spark, [fixed(0, 2), event(2 * H, "TERMINATING")], [spec()], T0 + 2 * H, runs)
+    for run in chain.run_facts():
+        assert (run["total_cost"], run["total_dbus"], run["worker_potential_core_H"]) == (0, 0, 0)
+        assert (run["cost_status"], run["running_days"]) == ("priced", [dt.date(2024, 3, 1)])
+
+
+def test_a_run_without_states_ran_on_all_of_its_days(spark: SparkSession) -> None:
+    chain = Chain(spark, [fixed(0, 0)], [spec()], T0 + DAY, [run_row(1, T0 + 2 * H, T0 + 3 * DAY, "other")])
+    (run,) = chain.run_facts()
+    assert [d.day for d in run["running_days"]] == [1, 2, 3], "the midnight at which it ended is not of the next day"
+
+
 def test_time_of_tasks_counts_each_task_once(spark: SparkSession) -> None:
     job = {"cluster_id": "c1", "spark_context_id": "s", "run_id": 1, "stage_ids": [1, 2]}
 

@@ -5,8 +5,8 @@ from fractions import Fraction
 from itertools import pairwise
 from typing import Any
 
-from overwatch_assets.rules.command_costs import NO_STATE, NO_STATE_FOR_ALL, Command, Piece, Run, charges
-from overwatch_assets.rules.cost_segments import AMOUNTS, Amounts
+from overwatch_assets.rules.command_costs import Command, Piece, Run, charges
+from overwatch_assets.rules.cost_segments import AMOUNTS, NO_STATE, NO_STATE_FOR_ALL, Amounts
 
 
 def piece(start: int, end: int, cost: int | None, status: str = "priced", **more: Any) -> Piece:
