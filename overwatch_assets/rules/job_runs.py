@@ -251,19 +251,25 @@ class _Attempt:
 
 
 def _attempts(run_id: int, events: Sequence[Event]) -> list[_Attempt]:
-    """Lives of a run. It is started again only after an end; of repeated starts and ends the first counts."""
+    """Lives of a run. It is started again only after an end; of repeated starts and ends the first counts.
+
+    An end without a start is that of the start that was logged after it, unless that has an end of its own.
+    """
     lives: list[tuple[Event | None, Event | None]] = []
-    for event in events:
-        start, completion = lives[-1] if lives else (None, None)
-        if event["actionName"] != RUN_START:
-            if not lives:
-                lives.append((None, event))
-            elif completion is None:
-                lives[-1] = (start, event)
-        elif lives and start is None:
-            lives[-1] = (event, completion)  # an end that was logged before its start
-        elif not lives or completion is not None:
-            lives.append((event, None))
+    ends = [e for e in events if e["actionName"] != RUN_START]
+    for _, moment in groupby(events, key=lambda e: e["timestamp"]):
+        goes_on = bool(lives) and lives[-1][1] is None  # it ends before it begins again
+        for event in sorted(moment, key=lambda e: goes_on and e["actionName"] == RUN_START):
+            start, completion = lives[-1] if lives else (None, None)
+            if event["actionName"] != RUN_START:
+                if not lives:
+                    lives.append((None, event))
+                elif completion is None:
+                    lives[-1] = (start, event)
+            elif lives and start is None and _place(ends[-1]) < _place(event):
+                lives[-1] = (event, completion)
+            elif not lives or completion is not None:
+                lives.append((event, None))
     nexts = [None if s is None else s["timestamp"] for s, _ in lives[1:]]
     return [
         _Attempt(run_id, start, completion, following, is_first=n == 0)

@@ -255,6 +255,17 @@ def test_a_retry_under_the_same_id_is_a_life_of_its_own(spark: SparkSession) -> 
     assert [times(r) for r in found] == [(1, 2, "Failed", False), (3, 4, "Succeeded", False)]
 
 
+def test_a_retry_may_start_in_the_millisecond_of_the_end_before(spark: SparkSession) -> None:
+    found = runs(spark, triggered(0), start(1), failed(2), start(2), failed(3), start(3), succeeded(60))
+    assert [times(r) for r in found] == [(1, 2, "Failed", False), (2, 3, "Failed", False), (3, 60, "Succeeded", False)]
+    assert times(one(spark, triggered(0), start(2), failed(2))) == (2, 2, "Failed", False), "a life of no length"
+
+
+def test_a_retry_is_a_run_although_the_first_start_was_lost(spark: SparkSession) -> None:
+    found = runs(spark, triggered(0), failed(2), start(60), start(61), succeeded(120))
+    assert [times(r) for r in found] == [(None, 2, "Failed", False), (60, 120, "Succeeded", False)]
+
+
 def test_repairs_are_found_by_their_id(spark: SparkSession) -> None:
     found = runs(
         spark,
