@@ -115,6 +115,7 @@ RUN = {
     "startTime": "bigint",
     "endTime": "bigint",
     "submissionTime": "bigint",
+    "definedTime": "bigint",
     "cancellationTime": "bigint",
     "completionTime": "bigint",
     "is_open": "boolean",
@@ -132,7 +133,10 @@ RUN = {
     "idempotency_token": "string",
     "requestDetails": REQUEST_DETAILS,
 }
-"""What `job_runs` says of a run. `endTime` is its completion, else the cancellation that ended it."""
+"""What `job_runs` says of a run. `endTime` is its completion, else the cancellation that ended it.
+
+`definedTime` is when the job's run, or the repair that it belongs to, was asked for; null: it has not started.
+"""
 
 PARAMS = (
     *("runId", "run_id", "multitaskParentRunId", "parentRunId", "taskKey", "taskDependencies", "repairId"),
@@ -306,6 +310,16 @@ def _cancel_of(job: _Job, life: _Attempt) -> tuple[Event | None, bool]:
     return cancel, cancel is not None and before_end(cancel["timestamp"])
 
 
+def _defined(job: _Job, life: _Attempt, repair_id: int | None, repairs: list[dict[str, Any]] | None) -> int | None:
+    """When its job's run, or its repair, was asked for, else first started: edits of the job are for later ones."""
+    if life.began is None:
+        return None
+    asked = [job.submission_time] if repair_id is None else [r["repair_timestamp"] for r in repairs or ()]
+    starts = [e for e in job.events if e["actionName"] == RUN_START and _number(e["repairId"]) == repair_id]
+    told: list[int | None] = [*asked, *(e["timestamp"] for e in starts), life.began]
+    return min(at for at in told if at is not None)
+
+
 def _run(job: _Job, life: _Attempt) -> dict[str, Any]:
     start, end, asked = life.start or {}, life.completion or {}, job.asked or {}
     known = life.start is not None or life.completion is not None
@@ -322,6 +336,7 @@ def _run(job: _Job, life: _Attempt) -> dict[str, Any]:
         return next((e[name] for e in (start, end) if e.get(name) not in (None, "")), None)
 
     repair_id = _number(either("repairId"))
+    repairs = job.repairs(life.run_id, repair_id)
     state = end.get("jobTerminalState") or {RUN_SUCCEEDED: "Succeeded", RUN_FAILED: "Failed"}.get(
         end.get("actionName", "")
     )
@@ -336,10 +351,11 @@ def _run(job: _Job, life: _Attempt) -> dict[str, Any]:
         "taskKey": either("taskKey"),
         "taskDependencies": _list(either("taskDependencies")),
         "repairId": repair_id,
-        "repair_details": job.repairs(life.run_id, repair_id),
+        "repair_details": repairs,
         "startTime": life.began,
         "endTime": ended,
         "submissionTime": job.submission_time,
+        "definedTime": _defined(job, life, repair_id, repairs),
         "cancellationTime": cancelled_at,
         "completionTime": life.completed,
         "is_open": life.start is not None and life.completion is None and not cancelled,

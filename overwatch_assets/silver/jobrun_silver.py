@@ -16,7 +16,7 @@ _LOOKED_UP = (*_JOB, "last_edited_by", "tasks", "job_clusters", "task_detail_leg
 _OF_TASK = ("max_retries", "min_retry_interval_millis", "retry_on_timeout")
 _TIMES = ("startTime", "submissionTime", "cancellationTime", "completionTime")
 _TIME_DETAILS = f"struct<{','.join(f'{name}:bigint' for name in (*_TIMES, 'timeout_seconds'))}>"
-_AT_START = "as the job was when the run started"
+_AT_START = "as the job was when its run, or the repair, was asked for"
 
 
 def _of_job(name: str, doc: str) -> Column:
@@ -139,10 +139,10 @@ def jobrun_silver(
     found = events.groupBy("jobRunId").agg(F.collect_list("event").alias("events")).mapInArrow(runs.job_runs, runs.RUNS)
     at = F.coalesce("startTime", "submissionTime", "endTime", "cancellationTime")
     known = lookup_when(
-        found.withColumn("_at", at),
+        found.withColumn("_at", at).withColumn("_defined", F.coalesce("definedTime", at)),
         _definitions(job_status_silver),
         ["jobId"],
-        "_at",
+        "_defined",
         "timestamp",
         columns=[f"_{name}" for name in _LOOKED_UP],
         look_ahead=True,

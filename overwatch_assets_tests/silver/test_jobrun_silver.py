@@ -472,6 +472,26 @@ def test_its_job_as_it_was_at_the_start(spark: SparkSession) -> None:
     assert before["jobName"] == "old", "the first that is known, where nothing earlier is"
 
 
+def test_an_edit_is_for_later_runs_and_repairs(spark: SparkSession) -> None:
+    jobs = [
+        job(-60, "old", tasks=[_full_task(task("a", max_retries=1)), _full_task(task("b", max_retries=2))]),
+        job(30, "new", tasks=[_full_task(task("b", max_retries=9))]),
+        job(75, "newest", tasks=[_full_task(task("b", max_retries=10))]),
+    ]
+    tasks = [
+        *(start(1, 9001, taskKey="a"), succeeded(20, 9001)),
+        *(start(40, 9002, taskKey="b"), failed(50, 9002)),
+        *(start(70, 9003, taskKey="b", repairId="501"), failed(74, 9003, repairId="501")),
+        *(start(80, 9004, taskKey="b", repairId="501"), succeeded(90, 9004, repairId="501")),
+    ]
+
+    def told(*events: dict[str, Any]) -> list[tuple[Any, ...]]:
+        return [(r["jobName"], r["max_retries"]) for r in runs(spark, *events, jobs=jobs)]
+
+    assert told(triggered(0), repair(60, 501), *tasks) == [("old", 1), ("old", 2), ("new", 9), ("new", 9)]
+    assert told(*tasks) == [("old", 1), ("old", 2), ("new", 9), ("new", 9)], "requests are lost: as of the first start"
+
+
 def test_what_an_old_job_does_holds_until_it_has_tasks(spark: SparkSession) -> None:
     work = dict.fromkeys(job_runs.LEGACY_TASKS) | {
         "spark_jar_task": {"main_class_name": "Main", "jar_uri": None, "parameters": None}
