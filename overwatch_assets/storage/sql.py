@@ -15,12 +15,16 @@ def quoted(identifier: str) -> str:
 
 
 def literal(value: str | int | dt.date) -> str:
-    """A literal: text, whole number or date."""
+    """A literal: text, whole number or date.
+
+    Spark puts the value of a setting in place of `${name}` before it reads a statement, in text too.
+    """
     if isinstance(value, int):
         return str(value)
     if isinstance(value, dt.date):
         return f"DATE'{value.isoformat()}'"
-    return "'" + value.replace("\\", "\\\\").replace("'", "\\'") + "'"
+    escaped = value.replace("\\", "\\\\").replace("'", "\\'").replace("${", "$\\{")
+    return f"'{escaped}'"
 
 
 def one_of(column: str, values: Iterable[str | int | dt.date]) -> str:

@@ -20,6 +20,7 @@ from overwatch_assets.contract.registry import tables
 from overwatch_assets.engine.jvm import SETTINGS, jvm_server
 from overwatch_assets.engine.session import session
 from overwatch_assets.errors import ConfigurationError, OverwatchError
+from overwatch_assets.storage import sql
 from overwatch_assets_tests.consumer.test_rendered import deployment
 from overwatch_assets_tests.small_jvm import QUICK
 
@@ -106,6 +107,11 @@ def test_delta_merges_through_connect(spark: SparkSession, tmp_path: Path) -> No
 def test_python_workers_are_this_python_and_import_the_package(spark: SparkSession) -> None:
     said = {row.said for row in checked_by_python(spark.range(3)).collect()}
     assert said == {f"{sys.executable} overwatch_assets.errors"}
+
+
+@pytest.mark.parametrize("text", ["${x}", "a${env:HOME}b", "\\${spark.app.name}", "$", "it's \\ $\\{x}"])
+def test_no_setting_is_put_into_a_text(spark: SparkSession, text: str) -> None:
+    assert spark.sql(f"select {sql.literal(text)} as text").collect()[0].text == text
 
 
 def test_settings_are_ours_and_then_the_users_to_the_letter(spark: SparkSession) -> None:

@@ -321,6 +321,7 @@ def test_a_folder_that_the_engine_would_name_otherwise_is_refused(spark: SparkSe
         ("it's", r"'it\'s'"),
         ("a\\b", r"'a\\b'"),
         ("'; DROP TABLE t --", r"'\'; DROP TABLE t --'"),
+        ("a\\${env:HOME}", r"'a\\$\{env:HOME}'"),
         (7, "7"),
         (FIRST, "DATE'2024-05-01'"),
     ],
