@@ -2,7 +2,7 @@
 
 Where workspaces' tables lie apart, a view is the union of them, each with its workspace's id as a literal; where they
 share tables, it is the table's rows of those workspaces, and `organization_id` is a partition. Either way a query over
-one workspace reads that workspace's files alone.
+one workspace reads that workspace's files alone, and a workspace's name is the deployment's, whatever it was before.
 
 Views for Spark and the Hive metastore read paths, so that nothing that is dropped takes them along, not the ETL
 database either: a share has none. Unity Catalog has no views of paths: there they read external tables, on which a
@@ -18,7 +18,7 @@ import deltalake
 
 from overwatch_assets.config.deployment import Deployment
 from overwatch_assets.consumer.dialect import Dialect
-from overwatch_assets.consumer.views import expression, views
+from overwatch_assets.consumer.views import expression, views, workspace_name
 from overwatch_assets.contract.registry import tables
 from overwatch_assets.contract.table import Table
 from overwatch_assets.contract.view import View
@@ -170,9 +170,14 @@ class Rendering:
             relation = f"delta.{sql.name(f'{place.root}/{table.name}')}"
         if self.deployment.external_metastore:
             wanted = sql.one_of("organization_id", place.ids)
-            return f"SELECT {', '.join(columns.values())}\nFROM {relation}\nWHERE {wanted}"
-        own = {**columns, "organization_id": f"{sql.literal(place.ids[0])} AS organization_id"}
-        return f"SELECT {', '.join(own.values())}\nFROM {relation}"
+            own = {"workspace_name": f"{workspace_name(self.deployment, place.ids)} AS workspace_name"}
+            return f"SELECT {', '.join((columns | own).values())}\nFROM {relation}\nWHERE {wanted}"
+        workspace = self.deployment.workspace(place.ids[0])
+        own = {
+            "organization_id": f"{sql.literal(workspace.workspace_id)} AS organization_id",
+            "workspace_name": f"{sql.literal(workspace.workspace_name)} AS workspace_name",
+        }
+        return f"SELECT {', '.join((columns | own).values())}\nFROM {relation}"
 
 
 def render(

@@ -19,6 +19,7 @@ from overwatch_assets.storage.location import Location
 from overwatch_assets.storage.tables import TableStore, is_any
 
 if TYPE_CHECKING:
+    from overwatch_assets.config.deployment import Deployment
     from overwatch_assets.runner.platform import Platform
 
 
@@ -71,17 +72,34 @@ def expression(of: View, column: str) -> str:
     return f"{of.computed[column][1]} AS {name}" if column in of.computed else name
 
 
+def workspace_name(deployment: "Deployment", workspace_ids: Sequence[str]) -> str:
+    """SQL of the name that the deployment has for a row's workspace, one of those given."""
+    named = ((sql.literal(i), sql.literal(deployment.workspace(i).workspace_name)) for i in workspace_ids)
+    return f"CASE organization_id {' '.join(f'WHEN {i} THEN {name}' for i, name in named)} END"
+
+
 def rows_of(platform: "Platform", workspace_ids: Sequence[str], table: Table) -> DataFrame:
-    """Return a table's rows of some workspaces; each stored row once, also where workspaces share a table."""
+    """Return a table's rows of some workspaces; each stored row once, also where workspaces share a table.
+
+    A workspace is called what the deployment calls it now: stored rows have the name that it had when they were loaded.
+    """
     if platform.deployment.external_metastore:
         roots = {platform.store(i).location.root for i in workspace_ids}
         whole = [TableStore(platform.spark, Location(root), "").read(table) for root in sorted(roots)]
-        frames = [frame.where(is_any(F.col("organization_id"), workspace_ids)) for frame in whole]
+        name = F.expr(workspace_name(platform.deployment, workspace_ids))
+        frames = [
+            frame.where(is_any(F.col("organization_id"), workspace_ids)).withColumn("workspace_name", name)
+            for frame in whole
+        ]
     else:
         stores = [platform.store(i) for i in workspace_ids]
-        # A workspace's id is a literal: a query over one workspace opens no file of another.
+        # A workspace's id and name are literals: a query over one workspace opens no file of another.
         frames = [
-            s.read(table).withColumn("organization_id", F.lit(s.organization_id)) for s in stores if s.exists(table)
+            s.read(table)
+            .withColumn("organization_id", F.lit(s.organization_id))
+            .withColumn("workspace_name", F.lit(platform.deployment.workspace(s.organization_id).workspace_name))
+            for s in stores
+            if s.exists(table)
         ]
     if not frames:
         return platform.spark.createDataFrame([], table.schema)

@@ -60,13 +60,13 @@ def test_tables_apart_are_a_union_of_paths_with_their_workspace_as_a_literal() -
     (view,) = made(script, "`owc`.`sparkStage`")
     assert view == (
         "CREATE OR REPLACE VIEW `owc`.`sparkStage` COMMENT 'Every attempt of every stage. One row: one stage attempt.' AS\n"
-        "SELECT '1' AS organization_id, `workspace_name`, `spark_context_id`, `stage_id`, `stage_attempt_id`, "
-        "`cluster_id`, `unixTimeMS`, `timestamp`, `date`, `stage_runtime`, `stage_info`, `event_log_start`, "
+        "SELECT '1' AS organization_id, 'w1' AS workspace_name, `spark_context_id`, `stage_id`, "
+        "`stage_attempt_id`, `cluster_id`, `unixTimeMS`, `timestamp`, `date`, `stage_runtime`, `stage_info`, `event_log_start`, "
         "`event_log_end`\n"
         "FROM delta.`/t/1/ow.db/sparkstage_gold`\n"
         "UNION ALL\n"
-        "SELECT '2-b' AS organization_id, `workspace_name`, `spark_context_id`, `stage_id`, `stage_attempt_id`, "
-        "`cluster_id`, `unixTimeMS`, `timestamp`, `date`, `stage_runtime`, `stage_info`, `event_log_start`, "
+        "SELECT '2-b' AS organization_id, 'w2-b' AS workspace_name, `spark_context_id`, `stage_id`, "
+        "`stage_attempt_id`, `cluster_id`, `unixTimeMS`, `timestamp`, `date`, `stage_runtime`, `stage_info`, `event_log_start`, "
         "`event_log_end`\n"
         "FROM delta.`/t/2-b/ow.db/sparkstage_gold`"
     )
@@ -88,6 +88,7 @@ def test_shared_tables_are_external_tables_and_views_of_their_workspaces() -> No
         "CREATE OR REPLACE VIEW `owc`.`sparkStage`\nSELECT ...\nFROM delta.`/it's/ow.db/sparkstage_gold`\n"
         "WHERE organization_id IN ('1', '2-b')"
     )
+    assert "`organization_id`, CASE organization_id WHEN '1' THEN 'w1' WHEN '2-b' THEN 'w2-b' END AS workspace_name" in view
 
 
 def test_the_hive_metastore_of_databricks_is_named() -> None:

@@ -9,6 +9,7 @@ from pyspark.sql import SparkSession
 
 from overwatch_assets.config.deployment import Deployment, Workspace
 from overwatch_assets.consumer.inventory import inventory
+from overwatch_assets.consumer.rendered import render
 from overwatch_assets.consumer.views import names, register, views
 from overwatch_assets.contract.registry import tables
 from overwatch_assets.runner.platform import Platform
@@ -80,6 +81,21 @@ def test_view_has_each_workspaces_rows_once(spark: SparkSession, tmp_path: Path,
     assert stored["1", "sparkstage_gold"] == (1, 1)
     assert stored["2", "sparkstage_gold"] == (2, 1)
     assert stored["1", "sparkjob_gold"] == (None, None)
+
+
+@pytest.mark.parametrize("shared", [False, True])
+def test_a_renamed_workspace_is_called_what_the_deployment_calls_it_now(
+    spark: SparkSession, tmp_path: Path, shared: bool
+) -> None:
+    opened = platform(spark, tmp_path, shared=shared)
+    put(opened, "sparkstage_gold", {**stage("1", 7), "workspace_name": "before"}, stage("1", 8), stage("2", 9))
+    query = "select workspace_name, stage_id from sparkStage"
+    assert found(opened, query, ["1", "2"]) == [("w1", 7), ("w1", 8), ("w2", 9)]
+    assert found(opened, query, ["1"]) == [("w1", 7), ("w1", 8)]
+    (view,) = (s.sql for s in render(opened.deployment).statements if s.makes == "`owc`.`sparkStage`")
+    _, select = view.split(" AS\n", 1)
+    shown = spark.sql(f"select workspace_name, stage_id from ({select})").collect()
+    assert sorted(map(tuple, shown)) == [("w1", 7), ("w1", 8), ("w2", 9)]
 
 
 def test_one_workspace_has_a_table_and_the_other_has_not(spark: SparkSession, tmp_path: Path) -> None:
