@@ -132,6 +132,11 @@ def test_money_says_where_a_price_is_missing() -> None:
             assert "unpriced" in shown, query.name
 
 
+def test_no_day_is_that_of_the_sessions_zone() -> None:
+    for query in named_queries().values():
+        assert not re.search(r"as (date|timestamp)\)|to_(date|timestamp)\(|from_unixtime", query.body), query.name
+
+
 def test_every_answer_has_an_order() -> None:
     for query in named_queries().values():
         assert re.search(r"\norder by [^()]*", query.body), query.name

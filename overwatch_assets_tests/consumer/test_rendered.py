@@ -88,7 +88,10 @@ def test_shared_tables_are_external_tables_and_views_of_their_workspaces() -> No
         "CREATE OR REPLACE VIEW `owc`.`sparkStage`\nSELECT ...\nFROM delta.`/it's/ow.db/sparkstage_gold`\n"
         "WHERE organization_id IN ('1', '2-b')"
     )
-    assert "`organization_id`, CASE organization_id WHEN '1' THEN 'w1' WHEN '2-b' THEN 'w2-b' END AS workspace_name" in view
+    assert (
+        "`organization_id`, CASE organization_id WHEN '1' THEN 'w1' WHEN '2-b' THEN 'w2-b' END AS workspace_name"
+        in view
+    )
 
 
 def test_the_hive_metastore_of_databricks_is_named() -> None:

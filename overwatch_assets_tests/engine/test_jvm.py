@@ -21,6 +21,7 @@ from overwatch_assets.engine.jvm import SETTINGS, jvm_server
 from overwatch_assets.engine.session import session
 from overwatch_assets.errors import ConfigurationError, OverwatchError
 from overwatch_assets.storage import sql
+from overwatch_assets_tests.consumer.query_rows import DAY, HOUR, NEXT, START, Row, answer, run, state
 from overwatch_assets_tests.consumer.test_rendered import deployment
 from overwatch_assets_tests.small_jvm import QUICK
 
@@ -112,6 +113,28 @@ def test_python_workers_are_this_python_and_import_the_package(spark: SparkSessi
 @pytest.mark.parametrize("text", ["${x}", "a${env:HOME}b", "\\${spark.app.name}", "$", "it's \\ $\\{x}"])
 def test_no_setting_is_put_into_a_text(spark: SparkSession, text: str) -> None:
     assert spark.sql(f"select {sql.literal(text)} as text").collect()[0].text == text
+
+
+def test_days_of_named_queries_are_utc_whatever_the_zone_of_the_session(spark: SparkSession) -> None:
+    over_midnight = {"state_start_date": DAY, "state_dates": [DAY, NEXT], "unixTimeMS_state_start": START + 22 * HOUR}
+    until = {"state": "RUNNING", "unixTimeMS_state_end": START + 26 * HOUR - 1}
+    query = {"warehouse_id": "h", "query_id": "q", "date": DAY, "query_start_time_ms": START + 23 * HOUR}
+    tables: dict[str, list[Row]] = {
+        "warehouseStateFact": [{**over_midnight, **until, "warehouse_id": "h", "total_cost": 8.0}],
+        "clusterStateFact": [state("c", 18, 30, node_type_id="n", worker_potential_core_H=24.0)],
+        "jobRun": [run(1, 7, 1, 2, "Succeeded")],
+        "sqlQueryHistory": [{**query, "status": "FAILED", "query_end_time_ms": START + 25 * HOUR}],
+        "tokens_snapshot_bronze": [{"token_id": "t", "snapshot_date": DAY, "creation_time": START}],
+    }
+    spark.conf.set("spark.sql.session.timeZone", "America/Los_Angeles")
+    try:
+        assert [(r[0], r[6]) for r in answer(spark, "cost_by_workspace_and_day", tables)] == [(DAY, 4.0), (NEXT, 4.0)]
+        assert answer(spark, "node_types_by_core_hours", tables, until=NEXT) == [("n", 1, 12.0, 0)]
+        assert [r[0] for r in answer(spark, "run_results_by_day", tables)] == [DAY]
+        assert [r[0] for r in answer(spark, "core_hours_by_date_of_failure", tables)] == [NEXT]
+        assert [r[10] for r in answer(spark, "tokens", tables, **{"from": DAY})] == [True]
+    finally:
+        spark.conf.set("spark.sql.session.timeZone", "UTC")
 
 
 def test_settings_are_ours_and_then_the_users_to_the_letter(spark: SparkSession) -> None:

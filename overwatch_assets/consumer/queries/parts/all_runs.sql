@@ -13,7 +13,7 @@ select
   ) as user_name,
   task_runtime.startEpochMS as start_ms,
   task_runtime.endEpochMS as end_ms,
-  cast(task_runtime.startTS as date) as date,
+  date_from_unix_date(cast(floor(task_runtime.startEpochMS / 86400000) as int)) as date,
   task_runtime.runTimeH as hours,
   case
     when terminal_state = 'Succeeded' then 'succeeded'

@@ -5,8 +5,8 @@ select
   case
     when unixTimeMS_state_end < unixTimeMS_state_start then 1.0
     else (
-      least(unixTimeMS_state_end + 1, unix_millis(cast(date_add(date, 1) as timestamp)))
-      - greatest(unixTimeMS_state_start, unix_millis(cast(date as timestamp)))
+      least(unixTimeMS_state_end + 1, (cast(unix_date(date) as bigint) + 1) * 86400000)
+      - greatest(unixTimeMS_state_start, cast(unix_date(date) as bigint) * 86400000)
     ) / cast(unixTimeMS_state_end + 1 - unixTimeMS_state_start as double)
   end as part
 from (select *, explode(state_dates) as date from clusterStateFact where state_start_date < :until)

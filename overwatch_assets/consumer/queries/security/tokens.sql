@@ -23,7 +23,7 @@ select
   max(last_used_day) as last_used,
   min(snapshot_date) as first_seen,
   max(snapshot_date) as last_seen,
-  coalesce(cast(timestamp_millis(max(creation_time)) as date) >= :from, false) as created,
+  coalesce(max(creation_time) >= cast(unix_date(:from) as bigint) * 86400000, false) as created,
   max(snapshot_date) < max(last_snapshot) as gone
 from seen
 group by organization_id, token_id

@@ -7,11 +7,11 @@
 -- :from
 -- :until
 select
-  coalesce(cast(timestamp_millis(query_end_time_ms) as date), date) as date, workspace_name, organization_id,
+  coalesce(date_from_unix_date(cast(floor(query_end_time_ms / 86400000) as int)), date) as date, workspace_name, organization_id,
   count(*) as failed,
   count(distinct user_name) as users,
   round(sum(core_hours), 6) as core_hours
 from sql_queries
 where status = 'FAILED'
-group by coalesce(cast(timestamp_millis(query_end_time_ms) as date), date), workspace_name, organization_id
+group by coalesce(date_from_unix_date(cast(floor(query_end_time_ms / 86400000) as int)), date), workspace_name, organization_id
 order by date, workspace_name, organization_id
