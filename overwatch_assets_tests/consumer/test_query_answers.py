@@ -283,3 +283,5 @@ def test_queries_know_their_warehouse_as_it_was(spark: SparkSession) -> None:
         (DAY, "w", "1", 1, 0, 1.0),
         (NEXT, "w", "1", 1, 0, 1.0),
     ]
+    for days, failed_on in (({"until": NEXT}, DAY), ({"from": NEXT}, NEXT)):
+        assert answer(spark, "core_hours_by_date_of_failure", tables, **days) == [(failed_on, "w", "1", 1, 0, 1.0)]

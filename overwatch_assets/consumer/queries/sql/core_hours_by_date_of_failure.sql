@@ -7,11 +7,18 @@
 -- :from
 -- :until
 select
-  coalesce(date_from_unix_date(cast(floor(query_end_time_ms / 86400000) as int)), date) as date, workspace_name, organization_id,
+  failed_on as date, workspace_name, organization_id,
   count(*) as failed,
   count(distinct user_name) as users,
-  round(sum(core_hours), 6) as core_hours
-from sql_queries
-where status = 'FAILED'
-group by coalesce(date_from_unix_date(cast(floor(query_end_time_ms / 86400000) as int)), date), workspace_name, organization_id
+  round(sum(task_total_time_ms / 3600000), 6) as core_hours
+from (
+  select *,
+    coalesce(date_from_unix_date(cast(floor(query_end_time_ms / 86400000) as int)), date) as failed_on
+  from sqlQueryHistory
+  where status = 'FAILED' and date < :until
+)
+where failed_on >= :from and failed_on < :until
+  and (:workspaces is null or array_contains(:workspaces, organization_id)
+    or array_contains(:workspaces, workspace_name))
+group by failed_on, workspace_name, organization_id
 order by date, workspace_name, organization_id
