@@ -98,7 +98,15 @@ ABOUT: tuple[tuple[str, str, str], ...] = (
 )
 """Columns with what a record is about, wherever its action says so: in a parameter, or in the answer."""
 
-ACCOUNT_CHANGES = ("add", "addPrincipalToGroup", "removePrincipalFromGroup", "setAdmin", "updateUser", "delete")
+ACCOUNT_CHANGES = (
+    "add",
+    "addPrincipalToGroup",
+    "removePrincipalFromGroup",
+    "setAdmin",
+    "removeAdmin",
+    "updateUser",
+    "delete",
+)
 """Actions of the service accounts that change who is in the workspace, and in which groups."""
 
 _RECORD = T.StructType([T.StructField(name, spark_type(kind)) for name, kind, _ in FIELDS])

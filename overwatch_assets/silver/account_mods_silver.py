@@ -83,7 +83,7 @@ def _of(name: str) -> tuple[str, ...]:
     ),
 )
 def account_mods_silver(spans: DataFrame, audit_log_bronze: DataFrame) -> DataFrame:
-    """Every request that adds or deletes a user, makes one an admin, changes one, or changes a group's members.
+    """Every request that adds or deletes a user, changes one, also as an admin, or changes a group's members.
 
     One row: one change of one principal, failed ones included. Those without a time are only in bronze.
     """

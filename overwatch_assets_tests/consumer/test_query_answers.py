@@ -263,6 +263,29 @@ def test_tokens_that_came_and_went(spark: SparkSession) -> None:
     ]
 
 
+def test_permissions_are_changed_by_who_gives_or_takes_them_not_by_who_reads(spark: SparkSession) -> None:
+    def request(hour: int, service: str, action: str) -> Row:
+        at = {"timestamp": START + hour * HOUR, "date": DAY, "requestId": action}
+        return {**at, "serviceName": service, "actionName": action}
+
+    reads = ("getPermissions", "getEffectivePermissions", "showPermissions", "requestPermissions")
+    tables = {
+        "accountMod": [
+            {"mod_unixTimeMS": START + 9 * HOUR, "mod_date": DAY, "action": "removeAdmin", "user_name": "a"}
+        ],
+        "audit_log_bronze": [
+            *(request(1, "unityCatalog", action) for action in reads),
+            request(2, "secrets", "listAcls"),
+            request(3, "secrets", "deleteAcl"),
+            request(4, "unityCatalog", "updatePermissions"),
+            request(5, "jobs", "changeJobAcl"),
+        ],
+    }
+    found = answer(spark, "permission_changes", tables)
+    changes = ["removeAdmin", "changeJobAcl", "updatePermissions", "deleteAcl"]
+    assert ([r[4] for r in found], found[0][6]) == (changes, "a")
+
+
 def test_queries_know_their_warehouse_as_it_was(spark: SparkSession) -> None:
     def query(query_id: str, hour: int, status: str) -> Row:
         at = {"warehouse_id": "h", "query_id": query_id, "query_start_time_ms": START + hour * HOUR, "date": DAY}

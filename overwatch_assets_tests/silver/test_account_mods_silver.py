@@ -49,16 +49,24 @@ def test_a_user_comes_to_a_group(spark: SparkSession) -> None:
     }
 
 
-def test_all_six_actions_are_rows_and_no_others(spark: SparkSession) -> None:
-    six = ("add", "addPrincipalToGroup", "removePrincipalFromGroup", "setAdmin", "updateUser", "delete")
+def test_all_seven_actions_are_rows_and_no_others(spark: SparkSession) -> None:
+    seven = (
+        "add",
+        "addPrincipalToGroup",
+        "removePrincipalFromGroup",
+        "setAdmin",
+        "removeAdmin",
+        "updateUser",
+        "delete",
+    )
     others = ("login", "createGroup", "generateDbToken")
     found = mods(
         spark,
-        *(change(action, DAY + n) for n, action in enumerate((*six, *others))),
+        *(change(action, DAY + n) for n, action in enumerate((*seven, *others))),
         record("groups", "add", DAY, targetUserName="eve@x"),
         {**change("add", DAY), "timestamp": None},
     )
-    assert [r["actionName"] for r in found] == list(six)
+    assert [r["actionName"] for r in found] == list(seven)
 
 
 def test_every_user_of_a_bulk_request_is_a_row(spark: SparkSession) -> None:

@@ -1,8 +1,8 @@
 -- Who changed which permissions?
 --
 -- One row: a request in the time, newest first: members of groups, admins, and every request of audit logs that changes
--- permissions on something (its action says Acl or Permission), such as on jobs, clusters, tokens or warehouses.
--- `succeeded`: its answer was below 400.
+-- permissions on something (its action says Acl or Permission), such as on jobs, clusters, tokens or warehouses; those
+-- that only read or ask for them (get, list, show, request) are left out. `succeeded`: its answer was below 400.
 --
 -- :workspaces
 -- :from
@@ -26,6 +26,7 @@ from (
     case when response is null or response.statusCode is null then null else response.statusCode < 400 end as succeeded
   from audit_log_bronze
   where (actionName like '%Acl%' or lower(actionName) like '%permission%')
+    and not actionName rlike '^(get|list|show|request)'
 )
 where date >= :from and date < :until
   and (:workspaces is null or array_contains(:workspaces, organization_id)
