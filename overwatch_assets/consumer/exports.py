@@ -21,6 +21,7 @@ from overwatch_assets.contract.registry import tables
 from overwatch_assets.errors import ConfigurationError
 from overwatch_assets.rules.days import DAY_MS, day_start_ms
 from overwatch_assets.rules.job_settings import ACTIONS
+from overwatch_assets.rules.json_values import object_of
 from overwatch_assets.rules.notebook_records import NAMING
 from overwatch_assets.runner.report import loaded_until_ms, read_report
 from overwatch_assets.storage.location import Location
@@ -183,8 +184,8 @@ def document(dimension: Dimension, day: dt.date, row: Mapping[str, Any]) -> dict
 
 
 def _tags(value: Any) -> dict[str, Any] | None:
-    """Tags by their names, in order; null: they are not known."""
-    tags = orjson.loads(value) if isinstance(value, str) else value
+    """Tags by their names, in order; null: they are not known, or what is stored of them is no object."""
+    tags = object_of(value) if isinstance(value, str) else value
     return None if tags is None else dict(sorted(dict(tags).items()))
 
 

@@ -9,7 +9,7 @@ import orjson
 import pytest
 from pyspark.sql import SparkSession
 
-from overwatch_assets.consumer.exports import days_between, export
+from overwatch_assets.consumer.exports import DIMENSIONS, days_between, document, export
 from overwatch_assets.errors import ConfigurationError
 from overwatch_assets_tests.consumer.test_views import NOW, platform, put
 
@@ -126,6 +126,20 @@ def test_files_lie_under_each_storage_prefix(spark: SparkSession, tmp_path: Path
     (file, *_) = export(opened, [DAY], workspaces=["2"])
     assert file.path == str(tmp_path / "exports" / "cluster" / "date=2024-05-01.json")
     assert [r["cluster_name"] for r in orjson.loads(Path(file.path).read_bytes())] == ["b"]
+
+
+@pytest.mark.parametrize(
+    ("stored", "tags"),
+    [
+        ('{"team": "b", "Cost Center": "4711"}', {"Cost Center": "4711", "team": "b"}),
+        ([("z", "1"), ("a", "2")], {"a": "2", "z": "1"}),
+        *((text, None) for text in ("not json", "", "5", "null", '["a"]', "NaN", None)),
+    ],
+)
+def test_tags_that_cannot_be_read_are_not_known(stored: Any, tags: dict[str, str] | None) -> None:
+    (clusters,) = (d for d in DIMENSIONS if d.name == "cluster")
+    of = {"organization_id": "1", "workspace_name": "w", "key": "c", "cluster_name": "n", "deleted": False}
+    assert document(clusters, DAY, {**of, "changed": DAY_MS, "tags": stored})["tags"] == tags
 
 
 def test_days_are_over() -> None:
