@@ -47,7 +47,7 @@ def run(
     ids = asked.chosen(named if isinstance(named, tuple) else ())  # only their files are read
     with ask.platform_of(asked) as platform, ask.answered(platform, ids, sql) as frame:
         if form == "table":
-            ask.print_rows(frame, limit=limit)
+            ask.print_rows(frame, limit=limit, more_by="--limit or --format json")
         elif form == "csv":
             print_csv(frame.columns, ask.rows_of(frame))
         else:

@@ -142,10 +142,10 @@ def _require_query(spark: "SparkSession", statement: str) -> None:
         raise QueryError(said) from error
 
 
-def print_rows(frame: "DataFrame", *, limit: int) -> None:
-    """Print the first rows as a table, and whether there are more."""
+def print_rows(frame: "DataFrame", *, limit: int, more_by: str = "--limit or --json") -> None:
+    """Print the first rows as a table, and whether there are more; ``more_by``: options that show them."""
     shown = list(islice(rows_of(frame.limit(limit + 1)), limit + 1))
-    more = f"more than {limit} rows: --limit or --json shows more" if len(shown) > limit else f"{len(shown)} rows"
+    more = f"more than {limit} rows: {more_by} shows more" if len(shown) > limit else f"{len(shown)} rows"
     print_table("", frame.columns, [list(row.values()) for row in shown[:limit]], below=more)
 
 

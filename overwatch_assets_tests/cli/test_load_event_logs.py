@@ -144,6 +144,8 @@ def test_sql_as_a_table_with_a_limit(loaded: tuple[Path, Path, dict[str, Any]]) 
     shown = overwatch("sql", "select task_id from sparkTask order by 1", "--limit", "2", "--storage", loaded[1]).stdout
     assert "┃ task_id ┃" in shown
     assert shown.rstrip().endswith("more than 2 rows: --limit or --json shows more")
+    answer = overwatch("queries", "run", "failed_and_speculative_tasks", "--limit", "1", "--storage", loaded[1]).stdout
+    assert answer.rstrip().endswith("more than 1 rows: --limit or --format json shows more")
 
 
 @pytest.mark.parametrize("query", ["select nope from sparkTask", "selec 1", "select * from nowhere", ""])
