@@ -216,6 +216,49 @@ def test_a_stage_of_two_jobs_counts_once_and_is_of_the_job_that_ran_it(spark: Sp
     assert [(r[6], r[12], r[13]) for r in large] == [(2, 2.0, 3.0)]
 
 
+def test_a_run_of_a_path_is_of_the_notebook_that_had_it_last(spark: SparkSession) -> None:
+    def command(notebook: str, hour: int, path: str | None, cost: float) -> Row:
+        at = {"command_id": f"{notebook} {hour}", "date": DAY, "unixTimeMS": START + hour * HOUR, "status": "finished"}
+        return {**at, "notebook_id": notebook, "notebook_path": path, **PRICED, "total_cost": cost}
+
+    task_detail = {"notebook_task": {"notebook_path": "/a/b"}}
+    tables = {
+        "notebookCommands": [
+            command("1", 1, "/a/b", 1.0),
+            command("2", 2, "/a/b", 2.0),  # made anew where 1 was
+            command("3", 1, "/a/b", 0.25),
+            command("3", 2, "/a/a", 0.25),  # moved
+            command("3", 3, None, 0.25),
+        ],
+        "jobRun": [run(1, 7, 3, 4, "Succeeded", task_type="notebook", task_detail=task_detail)],
+        "jobRunCostDaily": [run_day(1, 7, 3, DAY, 5.0, worker_dbu_cost=None)],
+    }
+    assert [(*r[2:6], r[11]) for r in answer(spark, "hot_notebooks", tables)] == [
+        ("2", "/a/b", 2.0, 5.0, 1),
+        ("1", "/a/b", 1.0, None, 0),
+        ("3", "/a/a", 0.75, None, 0),
+    ]
+    assert {r[2]: r[3] for r in answer(spark, "longest_running", tables)} == {"1": "/a/b", "2": "/a/b", "3": "/a/a"}
+
+
+def test_a_moved_notebook_is_listed_where_it_was_seen_last(spark: SparkSession) -> None:
+    of_spark = {
+        "sparkStage": [stage(1, START + 10), stage(2, START + 30)],
+        "sparkJob": [
+            spark_job(0, START, [1], notebook_id="a", notebook_path="/z"),
+            spark_job(1, START + 20, [2], notebook_id="a", notebook_path="/x"),
+        ],
+        "sparkTask": [
+            {**task(n, n, 1, InputMetrics={"BytesRead": 1, "RecordsRead": 1}), "unixTimeMS": START + n} for n in (1, 2)
+        ],
+    }
+    for name in ("compute_hours", "largest_records", "longest_running", "most_popular", "results_to_driver"):
+        assert [r[3] for r in answer(spark, name, of_spark)] == ["/x"], name
+    attached = {"action": "attachNotebook", "date": DAY, "notebook_id": "a", "user_email": "e"}
+    moved = [{**attached, "notebook_path": p, "unixTimeMS": START + n} for n, p in ((60, "/q"), (50, "/r"))]
+    assert [r[3] for r in answer(spark, "most_popular", {**of_spark, "notebook": moved})] == ["/q"]
+
+
 def test_heavy_users_share_a_warehouse_by_the_time_of_their_tasks(spark: SparkSession) -> None:
     def query(query_id: str, user: str, ms: int | None) -> Row:
         at = {"warehouse_id": "h", "query_id": query_id, "query_start_time_ms": START, "date": DAY}

@@ -8,7 +8,7 @@
 -- :until
 -- :limit
 select
-  workspace_name, organization_id, notebook_id, max(notebook_path) as notebook_path,
+  workspace_name, organization_id, notebook_id, max_by(notebook_path, path_seen) as notebook_path,
   count(distinct user_email) as users,
   count(*) as tasks,
   round(sum(run_ms) / 3600000, 6) as core_hours,

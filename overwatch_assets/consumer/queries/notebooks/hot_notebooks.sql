@@ -2,7 +2,8 @@
 --
 -- One row: a workspace and notebook. Dollars of its commands (verbose audit logs are needed): their shares of clusters,
 -- a second view on money that clusters and runs have too, never to be added to theirs. `run_cost`: dollars of runs of
--- jobs that are this notebook, by its path. Failures: commands and Spark jobs. `unpriced`: commands, and days of runs,
+-- jobs that are this notebook, by the path that it was last seen with; of several that had the path (one was deleted
+-- and another one made) the last has them. Failures: commands and Spark jobs. `unpriced`: commands, and days of runs,
 -- without a full price.
 --
 -- :workspaces
@@ -11,13 +12,13 @@
 -- :limit
 with used as (
   select
-    workspace_name, organization_id, notebook_id, notebook_path, user_email,
+    workspace_name, organization_id, notebook_id, notebook_path, path_seen, start_ms, user_email,
     total_cost, unpriced, 1 as command, cast(case when status = 'failed' then 1 else 0 end as bigint) as failed_command,
     0 as spark_job, 0 as failed_spark_job
   from commands
   union all
   select
-    workspace_name, organization_id, notebook_id, notebook_path, user_email,
+    workspace_name, organization_id, notebook_id, notebook_path, path_seen, start_ms, user_email,
     cast(null as double) as total_cost, cast(0 as bigint) as unpriced, 0 as command,
     cast(0 as bigint) as failed_command,
     1 as spark_job, case when result = 'failed' then 1 else 0 end as failed_spark_job
@@ -25,7 +26,8 @@ with used as (
 ),
 notebooks as (
   select
-    workspace_name, organization_id, notebook_id, max(notebook_path) as notebook_path,
+    workspace_name, organization_id, notebook_id, max_by(notebook_path, path_seen) as notebook_path,
+    max(start_ms) as last_ms,
     round(sum(total_cost), 6) as command_cost,
     count(distinct user_email) as users,
     sum(command) as commands,
@@ -36,6 +38,15 @@ notebooks as (
   from used
   where notebook_id is not null
   group by workspace_name, organization_id, notebook_id
+),
+placed as (
+  select *,
+    case
+      when row_number() over (
+        partition by organization_id, notebook_path order by last_ms desc nulls last, notebook_id desc
+      ) = 1 then notebook_path
+    end as path_of_runs
+  from notebooks
 ),
 of_runs as (
   select
@@ -55,8 +66,8 @@ select
   round(r.run_cost, 6) as run_cost,
   n.users, n.commands, n.failed_commands, n.spark_jobs, n.failed_spark_jobs,
   coalesce(n.unpriced, 0) + coalesce(r.unpriced, 0) as unpriced
-from notebooks n
-full outer join of_runs r on r.organization_id = n.organization_id and r.notebook_path = n.notebook_path
+from placed n
+full outer join of_runs r on r.organization_id = n.organization_id and r.notebook_path = n.path_of_runs
 order by coalesce(n.command_cost, 0) + coalesce(r.run_cost, 0) desc, failed_spark_jobs desc nulls last,
   organization_id, n.notebook_id nulls last, notebook_path
 limit :limit

@@ -8,7 +8,7 @@
 -- :until
 -- :limit
 select
-  workspace_name, organization_id, notebook_id, max(notebook_path) as notebook_path,
+  workspace_name, organization_id, notebook_id, max_by(notebook_path, path_seen) as notebook_path,
   sum(input_records) as records,
   round(sum(input_bytes) / 1048576, 6) as read_mb,
   round(sum(input_bytes) / nullif(sum(input_records), 0), 3) as mean_record_bytes,

@@ -9,17 +9,17 @@
 -- :limit
 with each as (
   select
-    workspace_name, organization_id, notebook_id, notebook_path, execution_time_s / 3600 as command_h,
+    workspace_name, organization_id, notebook_id, notebook_path, path_seen, execution_time_s / 3600 as command_h,
     cast(null as double) as spark_h
   from commands
   union all
   select
-    workspace_name, organization_id, notebook_id, notebook_path, cast(null as double) as command_h,
+    workspace_name, organization_id, notebook_id, notebook_path, path_seen, cast(null as double) as command_h,
     run_ms / 3600000 as spark_h
   from spark_jobs
 )
 select
-  workspace_name, organization_id, notebook_id, max(notebook_path) as notebook_path,
+  workspace_name, organization_id, notebook_id, max_by(notebook_path, path_seen) as notebook_path,
   count(command_h) as commands,
   round(sum(command_h), 6) as command_hours,
   round(max(command_h), 6) as longest_command_h,

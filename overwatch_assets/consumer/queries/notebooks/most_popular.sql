@@ -8,17 +8,19 @@
 -- :until
 -- :limit
 with used as (
-  select workspace_name, organization_id, notebook_id, notebook_path, user_email, true as by_spark
+  select workspace_name, organization_id, notebook_id, notebook_path, path_seen, user_email, true as by_spark
   from spark_jobs
   union all
-  select workspace_name, organization_id, notebook_id, notebook_path, user_email, false as by_spark
+  select workspace_name, organization_id, notebook_id, notebook_path,
+    case when notebook_path is not null then struct(unixTimeMS as ms, notebook_path as path) end as path_seen,
+    user_email, false as by_spark
   from notebook
   where action in ('attachNotebook', 'runCommand') and date >= :from and date < :until
     and (:workspaces is null or array_contains(:workspaces, organization_id)
       or array_contains(:workspaces, workspace_name))
 )
 select
-  workspace_name, organization_id, notebook_id, max(notebook_path) as notebook_path,
+  workspace_name, organization_id, notebook_id, max_by(notebook_path, path_seen) as notebook_path,
   count(distinct user_email) as users,
   count(distinct case when by_spark then user_email end) as spark_users,
   sum(cast(case when by_spark then 1 else 0 end as bigint)) as spark_jobs

@@ -7,7 +7,7 @@
 -- :until
 -- :limit
 select
-  workspace_name, organization_id, notebook_id, max(notebook_path) as notebook_path,
+  workspace_name, organization_id, notebook_id, max_by(notebook_path, path_seen) as notebook_path,
   count(distinct user_email) as users,
   count(*) as tasks,
   round(sum(result_bytes) / 1048576, 6) as result_mb,

@@ -5,6 +5,9 @@ select
   o.owner.job_id as spark_job_id,
   o.owner.notebook_id as notebook_id,
   o.owner.notebook_path as notebook_path,
+  case
+    when o.owner.notebook_path is not null then struct(t.unixTimeMS as ms, o.owner.notebook_path as path)
+  end as path_seen,
   o.owner.user_email as user_email,
   o.owner.db_job_id as db_job_id,
   t.outcome,
