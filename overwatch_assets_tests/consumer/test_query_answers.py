@@ -87,6 +87,17 @@ def test_clusters_are_what_their_last_state_and_definition_of_a_day_say(spark: S
     assert answer(spark, "without_auto_termination", tables, minutes=90) == [("w", "1", "c", "new", 0, 1, 3.0, 1.0, 0)]
 
 
+def test_a_definition_that_leaves_auto_termination_out_has_none(spark: SparkSession) -> None:
+    resized = {"cluster_id": "d", "action": "resize"}  # nothing else is known of it
+    made = {"cluster_id": "c", "action": "create", "cluster_type": "Standard"}
+    tables = {
+        "clusterCostDaily": [day(cluster, DAY, 3.0) for cluster in ("c", "d", "e")],
+        "clusterStateFact": [state(cluster, 0, 24, cluster_name=cluster) for cluster in ("c", "d", "e")],
+        "cluster": [{**row, "unixTimeMS": START, "date": DAY} for row in (made, resized)],
+    }
+    assert answer(spark, "without_auto_termination", tables) == [("w", "1", "c", "c", 0, 1, 3.0, 0.0, 0)]
+
+
 def test_time_to_start_and_to_grow(spark: SparkSession) -> None:
     def at(minute: float, name: str, **more: Any) -> Row:
         return state("c", minute / 60, minute / 60 + 0.001, name, **more)

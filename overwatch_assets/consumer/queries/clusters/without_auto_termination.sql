@@ -1,8 +1,8 @@
 -- Which interactive clusters never end by themselves, and what do they cost?
 --
 -- One row: an interactive cluster that costs something on days on which it is defined without auto-termination (0
--- minutes), or, if `minutes` is given, ends only after more than so many minutes without use. Dollars of those days, of
--- which `idle_cost` is what no job run used. `unpriced`: its days of which a price is missing.
+-- minutes, or nothing said of it), or, if `minutes` is given, ends only after more than so many minutes without use.
+-- Dollars of those days, of which `idle_cost` is what no job run used. `unpriced`: its days of which a price is missing.
 --
 -- :workspaces
 -- :from

@@ -1,4 +1,5 @@
--- Clusters by UTC day: what each was, and what it cost, with what no run used of it.
+-- Clusters by UTC day: what each was, and what it cost, with what no run used of it. A cluster whose definition leaves
+-- auto-termination out never ends by itself, as one with 0 minutes; null: its definition is not known.
 select
   d.organization_id, d.workspace_name, d.cluster_id, d.date,
   s.was.cluster_name as cluster_name,
@@ -20,7 +21,9 @@ select
     else 'unknown'
   end as nodes,
   c.defined.autoscale is not null as autoscales,
-  c.defined.auto_termination_minutes as auto_termination_minutes,
+  coalesce(
+    c.defined.auto_termination_minutes, case when c.defined.cluster_type is not null then 0 end
+  ) as auto_termination_minutes,
   d.core_hours, d.total_dbus, d.total_dbu_cost, d.total_compute_cost, d.total_cost, d.idle_cost,
   d.driver_compute_cost, d.driver_dbu_cost, d.worker_compute_cost, d.worker_dbu_cost,
   d.total_driver_cost, d.total_worker_cost,
