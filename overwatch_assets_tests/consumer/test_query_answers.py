@@ -270,6 +270,28 @@ def test_a_moved_notebook_is_listed_where_it_was_seen_last(spark: SparkSession) 
     assert [r[3] for r in answer(spark, "most_popular", {**of_spark, "notebook": moved})] == ["/q"]
 
 
+def test_what_ran_in_no_known_state_is_counted_as_unpriced(spark: SparkSession) -> None:
+    statuses = ("priced", "missing dbu price; no state of the cluster is known for a part of it")
+    task_detail = {"notebook_task": {"notebook_path": "/a"}}
+    fact = {**PRICED, "cluster_id": "c", "total_cost": 1.0}
+    tables = {
+        "notebookCommands": [
+            {"date": DAY, "command_id": s, "notebook_id": "n", **PRICED, "total_cost": 1.0, "cost_status": s}
+            for s in (*statuses, None)
+        ],
+        "jobRun": [
+            run(n, 7, n, n + 1, "Succeeded", task_type="notebook", task_detail=task_detail)
+            for n, _ in enumerate(statuses)
+        ],
+        "jobRunCostPotentialFact": [
+            {**fact, "run_id": n, "startEpochMS": START + n * HOUR, "cost_status": s} for n, s in enumerate(statuses)
+        ],
+    }
+    assert [(r[4], r[11]) for r in answer(spark, "hot_notebooks", tables)] == [(3.0, 1)]
+    assert [(r[3], *r[8:]) for r in answer(spark, "run_by_jobs", tables)] == [(2, 2.0, 1)]
+    assert [(r[3], *r[7:]) for r in answer(spark, "runs_by_utilisation", tables)] == [(2, 2.0, 1)]
+
+
 def test_heavy_users_share_a_warehouse_by_the_time_of_their_tasks(spark: SparkSession) -> None:
     def query(query_id: str, user: str, ms: int | None) -> Row:
         at = {"warehouse_id": "h", "query_id": query_id, "query_start_time_ms": START, "date": DAY}
