@@ -66,6 +66,14 @@ def test_tags_add_up_with_the_rest_of_their_key(spark: SparkSession) -> None:
         ("w", "1", "team", "a", 1, 3.0, 0),
         ("w", "1", "team", None, 1, 1.0, 0),
     ]
+    without = {"organization_id": "2", "workspace_name": "x"}
+    more = {**tables, "clusterCostDaily": [*tables["clusterCostDaily"], day("e", DAY, 16.0, **without)]}
+    assert answer(spark, "cost_by_tag", more)[5:] == [], "its workspace uses no key"
+    assert answer(spark, "cost_by_tag", more, tag="env") == [
+        ("w", "1", "env", None, 2, 5.0, 0),
+        ("w", "1", "env", "x", 1, 3.0, 0),
+        ("x", "2", "env", None, 1, 16.0, 0),
+    ]
 
 
 def test_clusters_are_what_their_last_state_and_definition_of_a_day_say(spark: SparkSession) -> None:

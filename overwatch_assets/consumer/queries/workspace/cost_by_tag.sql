@@ -3,7 +3,8 @@
 -- One row: a workspace, key and value of a tag. Dollars of clusters (idle time included) and SQL warehouses with the
 -- tag; a cluster has on each day the tags of its last state of that day. Who has two tags is in two rows, so rows of
 -- different keys overlap: never add them. Rows of one key, with the row of that key without value, add up to all that
--- is spent. `unpriced`: cluster days and warehouse states of which a price is missing.
+-- is spent: in the workspaces that use the key, and if `tag` is given in all of them. `unpriced`: cluster days and
+-- warehouse states of which a price is missing.
 --
 -- :workspaces
 -- :from
@@ -17,7 +18,13 @@ with tagged as (
   lateral view explode(map_entries(s.tags)) e as entry
 ),
 keys as (
-  select distinct organization_id, tag from tagged where :tag is null or tag = :tag
+  select distinct organization_id, tag
+  from (
+    select organization_id, tag from tagged
+    union all
+    select organization_id, :tag as tag from spend
+  )
+  where tag is not null and (:tag is null or tag = :tag)
 )
 select workspace_name, organization_id, tag, value, clusters, total_cost, unpriced
 from (
