@@ -15,7 +15,8 @@ def render() -> str:
         "Days are UTC days, `[from, until)`. Money is in US dollars. A day's money is that of the day alone, also",
         "where a state of a cluster goes over midnight. What runs share they split; what no run used is idle cost, the",
         "cluster's own. A price that is not known is in no sum, nor what a run or a command cost while its cluster's",
-        "state is not known: the column `unpriced` counts where one is missing.",
+        "state is not known: the column `unpriced` counts where one is missing. A user is one however services write",
+        "the name: where users are counted or grouped, names are in lower case.",
     ]
     for topic, title in TOPICS.items():
         lines += ["", f"## {title}"]

@@ -325,6 +325,44 @@ def test_heavy_users_share_a_warehouse_by_the_time_of_their_tasks(spark: SparkSe
     ]
 
 
+def test_a_user_is_one_however_services_write_the_name(spark: SparkSession) -> None:
+    names = ("Ann@X", "ann@x")
+    at = {
+        "warehouse_id": "h",
+        "query_start_time_ms": START,
+        "date": DAY,
+        "status": "FAILED",
+        "task_total_time_ms": HOUR,
+    }
+    login = {"login_type": "login", "login_unixTimeMS": START, "login_date": DAY}
+    notebook = {"notebook_id": "n", "notebook_path": "/n"}
+    tables = {
+        "sqlQueryHistory": [{**at, "query_id": name, "user_name": name} for name in names],
+        "accountLogin": [{**login, "request_id": name, "user_email": name} for name in names],
+        "notebookCommands": [
+            {"date": DAY, **notebook, "command_id": n, "user_identity": {"email": n}, **PRICED, "total_cost": 1.0}
+            for n in names
+        ],
+        "notebook": [{**notebook, "action": "attachNotebook", "date": DAY, "user_email": name} for name in names],
+        "jobRun": [run(n, 7, n, n + 1, "Succeeded", run_as_user_name=name) for n, name in enumerate(names)],
+        "jobRunCostDaily": [run_day(n, 7, n, DAY, 3.0) for n, _ in enumerate(names)],
+        "sparkStage": [stage(n, START + n) for n in (1, 2)],
+        "sparkJob": [
+            spark_job(n, START, [n], user_email=name, **notebook) for n, name in zip((1, 2), names, strict=True)
+        ],
+        "sparkTask": [task(n, n, HOUR) for n in (1, 2)],
+    }
+    assert [r[2:5] for r in answer(spark, "heavy_users", tables)] == [("ann@x", 2.0, 6.0)]
+    assert answer(spark, "core_hours_by_user", tables) == [("w", "1", "ann@x", 2, 2.0)]
+    assert [r[2:5] for r in answer(spark, "failed_queries_by_user", tables)] == [("ann@x", 2, 2)]
+    assert [(r[2], r[5]) for r in answer(spark, "logins_by_kind_and_address", tables)] == [("ann@x", 2)]
+    assert [r[3:6] for r in answer(spark, "spark_jobs_by_notebook", tables)] == [("ann@x", 1, 2)]
+    counted = {"most_popular": 4, "hot_notebooks": 6, "compute_hours": 4, "results_to_driver": 4, "queries_by_date": 4}
+    counted |= {"warehouses_by_users": 4, "core_hours_by_date_of_failure": 4}
+    for name, n in counted.items():
+        assert [r[n] for r in answer(spark, name, tables)] == [1], name
+
+
 def test_tokens_that_came_and_went(spark: SparkSession) -> None:
     def seen(token: str, date: dt.date, created: int, expiry: int) -> Row:
         return {"token_id": token, "snapshot_date": date, "creation_time": created, "expiry_time": expiry}

@@ -13,7 +13,7 @@ with used as (
   union all
   select workspace_name, organization_id, notebook_id, notebook_path,
     case when notebook_path is not null then struct(unixTimeMS as ms, notebook_path as path) end as path_seen,
-    user_email, false as by_spark
+    lower(user_email) as user_email, false as by_spark
   from notebook
   where action in ('attachNotebook', 'runCommand') and date >= :from and date < :until
     and (:workspaces is null or array_contains(:workspaces, organization_id)

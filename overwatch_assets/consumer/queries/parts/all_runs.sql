@@ -2,7 +2,7 @@
 select
   organization_id, workspace_name, run_id, job_run_id, job_id, job_name, task_key, task_type, tags, cluster_id,
   cluster_name, cluster_type as compute, terminal_state, job_trigger_type, repair_id, parent_run_id, task_detail,
-  coalesce(
+  lower(coalesce(
     run_as_user_name,
     created_by,
     case
@@ -10,7 +10,7 @@ select
       when request_detail.submissionRequest.submittedBy is null then null
       else request_detail.submissionRequest.submittedBy.email
     end
-  ) as user_name,
+  )) as user_name,
   task_runtime.startEpochMS as start_ms,
   task_runtime.endEpochMS as end_ms,
   date_from_unix_date(cast(floor(task_runtime.startEpochMS / 86400000) as int)) as date,

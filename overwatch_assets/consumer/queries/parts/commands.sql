@@ -3,7 +3,7 @@ select
   organization_id, workspace_name, cluster_id, date, notebook_id, notebook_path, command_id, status,
   unixTimeMS as start_ms,
   case when notebook_path is not null then struct(unixTimeMS as ms, notebook_path as path) end as path_seen,
-  case when user_identity is not null then user_identity.email end as user_email,
+  lower(case when user_identity is not null then user_identity.email end) as user_email,
   execution_time_s, total_dbus, total_cost,
   cast(case
     when driver_compute_cost + driver_dbu_cost + worker_compute_cost + worker_dbu_cost is null then 1

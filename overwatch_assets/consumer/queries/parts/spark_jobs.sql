@@ -1,7 +1,7 @@
 -- Spark jobs that began in the time.
 select
-  organization_id, workspace_name, cluster_id, spark_context_id, job_id, date, notebook_id, notebook_path, user_email,
-  db_job_id, db_id_in_job,
+  organization_id, workspace_name, cluster_id, spark_context_id, job_id, date, notebook_id, notebook_path,
+  lower(user_email) as user_email, db_job_id, db_id_in_job,
   timestamp as started,
   unixTimeMS as start_ms,
   case when notebook_path is not null then struct(unixTimeMS as ms, notebook_path as path) end as path_seen,

@@ -1,6 +1,7 @@
 -- SQL queries that began in the time, each with its warehouse as it was then, or first after.
 select
   q.*,
+  lower(q.user_name) as asked_by,
   q.task_total_time_ms / 3600000 as core_hours,
   w.was.warehouse_name as warehouse_name,
   w.was.cluster_size as cluster_size,

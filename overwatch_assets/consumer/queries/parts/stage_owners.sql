@@ -3,7 +3,9 @@
 select
   s.organization_id, s.cluster_id, s.spark_context_id, s.stage_id, s.stage_attempt_id,
   max_by(
-    struct(j.job_id, j.notebook_id, j.notebook_path, j.user_email, j.db_job_id, j.db_id_in_job),
+    struct(
+      j.job_id, j.notebook_id, j.notebook_path, lower(j.user_email) as user_email, j.db_job_id, j.db_id_in_job
+    ),
     case when j.unixTimeMS <= s.unixTimeMS then j.job_id else -1 - j.job_id end
   ) as owner
 from sparkStage s

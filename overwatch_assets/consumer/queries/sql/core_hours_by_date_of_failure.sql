@@ -9,7 +9,7 @@
 select
   failed_on as date, workspace_name, organization_id,
   count(*) as failed,
-  count(distinct user_name) as users,
+  count(distinct lower(user_name)) as users,
   round(sum(task_total_time_ms / 3600000), 6) as core_hours
 from (
   select *,

@@ -7,10 +7,10 @@
 -- :until
 -- :limit = 20
 select
-  workspace_name, organization_id, user_name,
+  workspace_name, organization_id, asked_by as user_name,
   count(*) as queries,
   round(sum(core_hours), 6) as core_hours
 from sql_queries
-group by workspace_name, organization_id, user_name
+group by workspace_name, organization_id, asked_by
 order by core_hours desc nulls last, organization_id, user_name nulls last
 limit :limit

@@ -6,7 +6,7 @@
 -- :from
 -- :until
 select
-  workspace_name, organization_id, user_name,
+  workspace_name, organization_id, asked_by as user_name,
   count(*) as queries,
   sum(case when status = 'FAILED' then 1 else 0 end) as failed,
   round(
@@ -15,6 +15,6 @@ select
   ) as failed_share,
   round(sum(case when status = 'FAILED' then duration else 0 end) / 3600000, 6) as failed_hours
 from sql_queries
-group by workspace_name, organization_id, user_name
+group by workspace_name, organization_id, asked_by
 having sum(case when status = 'FAILED' then 1 else 0 end) > 0
 order by failed desc, organization_id, user_name nulls last

@@ -9,7 +9,7 @@
 select
   date, workspace_name, organization_id,
   count(*) as queries,
-  count(distinct user_name) as users,
+  count(distinct asked_by) as users,
   count(distinct warehouse_id) as warehouses,
   round(sum(duration) / 3600000, 6) as hours,
   round(sum(core_hours), 6) as core_hours

@@ -8,7 +8,7 @@
 -- :limit
 select
   workspace_name, organization_id, warehouse_id, max_by(warehouse_name, query_start_time_ms) as warehouse_name,
-  count(distinct user_name) as users,
+  count(distinct asked_by) as users,
   count(*) as queries
 from sql_queries
 group by workspace_name, organization_id, warehouse_id

@@ -13,11 +13,11 @@
 -- :limit
 with queries as (
   select
-    organization_id, warehouse_id, date, user_name, max(workspace_name) as workspace_name,
+    organization_id, warehouse_id, date, asked_by as user_name, max(workspace_name) as workspace_name,
     sum(task_total_time_ms) as task_ms
   from sql_queries
   where warehouse_id is not null
-  group by organization_id, warehouse_id, date, user_name
+  group by organization_id, warehouse_id, date, asked_by
 ),
 warehouses as (
   select organization_id, warehouse_id, date, sum(total_cost) as cost, sum(unpriced) as unpriced
