@@ -3,6 +3,7 @@
 Tasks are complete, killed or failed as in `spark_metrics`, which is as Spark's own pages count them.
 """
 
+from collections import Counter
 from dataclasses import dataclass
 
 import pyarrow as pa
@@ -172,12 +173,18 @@ def _stages(stages: DataFrame, tasks: DataFrame) -> DataFrame:
 
 
 def _failures(store: TableStore, tasks: DataFrame, top: int) -> tuple[tuple[str, int], ...]:
-    """Say why tasks failed, most frequent first: the reason, of exceptions their class."""
-    why = F.coalesce("task_end_reason.ClassName", "task_end_reason.Reason")
-    counted = store.arrow(
-        with_outcome(tasks).where(F.col("_failed") > 0).groupBy(why.alias("why")).agg(F.sum("_failed").alias("n"))
-    ).to_pylist()
-    return tuple((r["why"], r["n"]) for r in sorted(counted, key=lambda r: (-r["n"], r["why"]))[:top])
+    """Say why tasks failed, most frequent first: the reason, of exceptions their class.
+
+    A task that ended and was run again, because what it had made was lost, failed as `Resubmitted`, however it ended.
+    """
+    why = F.coalesce("task_end_reason.ClassName", "task_end_reason.Reason", F.lit("unknown"))
+    own, again = F.sum(F.col("_failed") - F.col("resubmissions")), F.sum("resubmissions")
+    failed = with_outcome(tasks).where(F.col("_failed") > 0)
+    counted: Counter[str] = Counter()
+    for row in store.arrow(failed.groupBy(why.alias("why")).agg(own.alias("own"), again.alias("again"))).to_pylist():
+        counted[row["why"]] += row["own"]
+        counted["Resubmitted"] += row["again"]
+    return tuple(sorted((+counted).items(), key=lambda each: (-each[1], each[0]))[:top])
 
 
 def _one(condition: Column) -> Column:

@@ -142,6 +142,25 @@ def test_figures(spark: SparkSession, tmp_path: Path) -> None:
     assert spark_report(store, top=1).slowest_stages == (two,)
 
 
+def test_a_task_that_is_run_again_failed_as_resubmitted_however_it_ended(spark: SparkSession, tmp_path: Path) -> None:
+    store = TableStore(spark, Location(str(tmp_path)), "1")
+    put(
+        store,
+        "sparktask_gold",
+        {**task(1, 1, 10), "resubmissions": 2},
+        {**task(2, 1, 10, "ExceptionFailure", ClassName="java.lang.Boom"), "resubmissions": 1},
+        task(3, 1, 10, "FetchFailed"),
+        {**task(4, 1, 10), "task_end_reason": {"Reason": None}},
+        {**task(5, 1, None, None), "resubmissions": 1},
+    )
+    assert spark_report(store).task_failures == (
+        ("Resubmitted", 4),
+        ("FetchFailed", 1),
+        ("java.lang.Boom", 1),
+        ("unknown", 1),
+    )
+
+
 def test_nothing_loaded(spark: SparkSession, tmp_path: Path) -> None:
     none = Total(0, failed=0, open=0)
     assert spark_report(TableStore(spark, Location(str(tmp_path)), "1")) == SparkReport(
