@@ -3,7 +3,6 @@
 Values that are JSON written as text, which audit logs have at any depth, are looked into.
 """
 
-import json
 import re
 from collections.abc import Collection
 from functools import lru_cache
@@ -11,6 +10,8 @@ from typing import Any
 
 import pyarrow as pa
 import pyarrow.compute as pc
+
+from overwatch_assets.rules.json_values import parsed, text_of
 
 _SECRET_NAME = (
     r"token|secret|passw|passphrase|credential|(?:access|account|private|encryption|api)[._-]?key|shared[._-]?access"  # noqa: S105 - a pattern of names, no secret
@@ -21,9 +22,9 @@ _SECRET = re.compile(_SECRET_NAME, re.IGNORECASE)
 _PARTS = ("token", "secret", "passw", "passphrase", "credential", "key", "shared", "sas")  # every secret's name has one
 _NUMBERS = (int, float)  # and booleans, which are numbers to Python
 _OPENINGS = frozenset("{[ \t\r\n")  # what JSON as text may begin with
-_NAME = re.compile(r'(\\*)"([^"\\]*)\1"\s*:\s*\1"')  # a name and the beginning of its text, escaped any number of times
-_QUOTE = re.compile(r'(\\*)"')
-_PAIR = rf'"[^"\\]*(?i:{_SECRET_NAME})[^"\\]*"\s*:\s*"(?:[^"\\]|\\.)*"'
+_NAME = re.compile(r'"([^"\\]*)(\\*)"\s*:\s*\2"')  # a name and the beginning of its text, escaped any number of times
+_QUOTE = re.compile(r'(?<!\\)(\\*)"')
+_PAIR = rf'"[^"\\]*(?i:{_SECRET_NAME})[^"\\]*"\s*:\s*"(?:[^"\\]|\\.)*(?:"|\\?$)'
 _PAIR_AND_COMMA = rf"(?:,\s*{_PAIR})|(?:{_PAIR}\s*,)|(?:{_PAIR})"
 _PROPERTIES = r'(?:Properties|modifiedConfigs|extraTags)"\s*:\s*\{'  # only Spark events with these hold secrets
 
@@ -68,17 +69,20 @@ def cut_secrets(value: Any, keep: Collection[str] = (), *, emptied: bool = False
     if isinstance(value, str) and value.lstrip()[:1] in ("{", "["):  # JSON as text
         lower = value.lower()
         if any(part in lower for part in _PARTS):
-            return _cut_json_text(value, keep, emptied=emptied)
+            return cut_from_json(value, keep, emptied=emptied)
     return value, 0
 
 
-def _cut_json_text(text: str, keep: Collection[str], *, emptied: bool) -> tuple[str, int]:
+def cut_from_json(text: str, keep: Collection[str] = (), *, emptied: bool = False) -> tuple[str, int]:
+    """Return text that is likely JSON without its secret properties, and how many those were.
+
+    As `cut_secrets` does it; where it is no valid JSON after all, as `cut_from_text` does.
+    """
     try:
-        inner = json.loads(text)
-    except (ValueError, RecursionError):  # cut off by who logged it
+        cut, dropped = cut_secrets(parsed(text), keep, emptied=emptied)
+    except (ValueError, RecursionError):  # cut off by who logged it, or nested too deeply
         return cut_from_text(text, keep)
-    cut, dropped = cut_secrets(inner, keep, emptied=emptied)
-    return (json.dumps(cut, ensure_ascii=False, separators=(",", ":")), dropped) if dropped else (text, 0)
+    return (text_of(cut), dropped) if dropped else (text, 0)
 
 
 def cut_from_text(text: str, keep: Collection[str] = ()) -> tuple[str, int]:
@@ -89,9 +93,9 @@ def cut_from_text(text: str, keep: Collection[str] = ()) -> tuple[str, int]:
     """
     parts, at, dropped = [], 0, 0
     for name in _NAME.finditer(text):
-        if name.start() < at or name[2] in keep or not is_secret_name(name[2]):
+        if name.start() < at or name[1] in keep or not is_secret_name(name[1]):
             continue
-        escapes = len(name[1])
+        escapes = len(name[2])
         end = len(text)
         for quote in _QUOTE.finditer(text, name.end()):
             # At this depth an escaped quote has one more doubling of its backslashes than the closing one.

@@ -23,6 +23,7 @@ from overwatch_assets.bronze.spark_events_processedfiles import spark_events_pro
 from overwatch_assets.engine.session import is_embedded
 from overwatch_assets.errors import SourceError
 from overwatch_assets.rules.days import day_of
+from overwatch_assets.rules.json_secrets import cut_from_json
 from overwatch_assets.runner.context import Load
 from overwatch_assets.runner.insert import Reject, content_hash, forget, insert_side, quarantine
 from overwatch_assets.runner.records import change_records
@@ -491,7 +492,7 @@ def _move_unparsed(load: Load, fresh: Column, days: Sequence[dt.date]) -> None:
                     r["fileLine"],
                     r["filePosition"],
                     "not a JSON object with an Event",
-                    r["value"],
+                    cut_from_json(r["value"])[0],
                     None,
                     r["lineHash"],
                 )
@@ -549,7 +550,9 @@ def _read_to(told: pa.Table, ranges: Sequence[Range]) -> tuple[dict[str, End], l
     rejects: list[Reject] = []
     for row in sorted(told.to_pylist(), key=lambda r: (r["file"], r["pos"], r["kind"])):
         if row["kind"] in ("line", "fault"):
-            rejects.append(_line_reject(row, row["reason"]))
+            rejects.append(
+                Reject(row["file"], row["line"], row["pos"], row["reason"], row["value"], row["bad"], row["hash"])
+            )
         before = ends.get(row["file"])
         # Where the storage refused one of several ranges, the file is read to there, whatever came after it.
         if row["kind"] != "line" and not (before is not None and before.again):
@@ -595,15 +598,6 @@ def _forget_rejects(load: Load, begins: Mapping[str, int]) -> None:
 
 def _file_reject(path: str, reason: str) -> Reject:
     return Reject(path, None, None, reason, None, None, content_hash(path.encode()))
-
-
-def _line_reject(row: Mapping[str, object], reason: object) -> Reject:
-    content = row["bad"]
-    assert content is None or isinstance(content, bytes)  # noqa: S101 - tells mypy
-    line, position = row["line"], row["pos"]
-    assert isinstance(line, int)  # noqa: S101
-    assert isinstance(position, int)  # noqa: S101
-    return Reject(str(row["file"]), line, position, str(reason), None, content, content_hash(content or b""))
 
 
 def _ddl(schema: pa.Schema) -> str:

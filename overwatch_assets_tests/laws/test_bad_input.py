@@ -6,6 +6,7 @@ from collections import defaultdict
 from pathlib import Path
 from typing import Any, BinaryIO
 
+import pyarrow.parquet as pq
 import pytest
 from fsspec import AbstractFileSystem
 
@@ -170,6 +171,34 @@ def test_each_kind_of_bad_input(opens: Opens) -> None:
 
     # The tables above take it all.
     assert {r.status for r in others} <= {"SUCCESS", "EMPTY: no new data"}
+
+
+def test_secrets_of_bad_lines_are_in_no_file_of_the_tables(opens: Opens) -> None:
+    head = start("app-1", _T)
+    line = b'{"Event":"SparkListenerEnvironmentUpdate","Spark Properties":{"a":"b","spark.hadoop.fs.s3a.secret.key":"hunter2"'
+    packed = gzip.compress(head + line, compresslevel=0, mtime=0)
+    shop = opens("secrets")
+    files = {
+        "bytes": head + line.replace(b'"b"', b'"\xe9"') + b"}}\n",
+        "cut.gz": packed[: packed.index(b"er2")],
+        "torn": head + line[:-4],
+        "torn-by-a-brace": head + line[:-4] + b"}",
+    }
+    shop.logs.put({f"spark/{name}": File(content, at(1, 4)) for name, content in files.items()})
+    (first,) = shop.chain(wanted=[tables()[BRONZE]])
+    bad = {name: row for name, (row,) in quarantined(shop).items()}
+    emptied = line.replace(b"hunter2", b"")
+    assert {name: row["content_bytes"] for name, row in bad.items() if row["content"] is None} == {
+        "bytes": emptied.replace(b'"b"', b'"\xe9"') + b"}}",
+        "cut.gz": emptied[:-1],
+    }
+    assert bad["torn"]["line"] == 2
+    assert bad.keys() == files.keys()
+    written = [f for f in shop.root.joinpath("tables").rglob("*.parquet") if f.is_file()]
+    assert {BRONZE, "quarantine_bronze"} <= {part for f in written for part in f.parts}
+    assert not [f for f in written if "hunt" in str(pq.ParquetFile(f).read().to_pydict())]
+    (again,) = shop.chain(wanted=[tables()[BRONZE]])
+    assert (first.counts["quarantined"], again.counts.get("quarantined", 0)) == (4, 0)
 
 
 def test_a_file_is_read_once_it_may_be(opens: Opens, monkeypatch: pytest.MonkeyPatch) -> None:

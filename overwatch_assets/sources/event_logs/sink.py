@@ -11,9 +11,14 @@ import fsspec
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from overwatch_assets.rules.json_secrets import cut_from_bytes, cut_from_json
+from overwatch_assets.runner.insert import content_hash
 from overwatch_assets.sources.event_logs.codecs import Codec
 from overwatch_assets.sources.event_logs.reader import LINES, RANGES, Range, read_range
 from overwatch_assets.storage.location import Location
+
+ASIDE = LINES.append(pa.field("hash", pa.int64()))
+"""What is not a row of bronze: `LINES` without their secrets, and a hash of each line as it was."""
 
 
 def read_into_sink(sink: str) -> Callable[[Iterable[pa.RecordBatch]], Iterator[pa.RecordBatch]]:
@@ -38,18 +43,29 @@ def read_into_sink(sink: str) -> Callable[[Iterable[pa.RecordBatch]], Iterator[p
 def _lines_of(part: Range, sink: str) -> Iterator[pa.RecordBatch]:
     aside: list[pa.RecordBatch] = []
     for lines in read_range(part):
-        good = pc.and_(pc.equal(lines.column("kind"), "line"), pc.is_valid(lines.column("value")))
+        good = pc.and_(pc.equal(lines.column("kind"), "line"), pc.is_null(lines.column("reason")))
         if pc.all(good).as_py():
             yield lines
             continue
-        aside.append(lines.filter(pc.invert(good)))
+        aside.append(_aside(lines.filter(pc.invert(good))))
         kept = lines.filter(good)
         if kept.num_rows:
             yield kept
     name = hashlib.blake2b(f"{part.tracked_path}@{part.start}".encode(), digest_size=12).hexdigest()
-    with fsspec.open(f"{sink}/{name}.arrow", "wb", auto_mkdir=True) as file, pa.ipc.new_stream(file, LINES) as writer:
+    with fsspec.open(f"{sink}/{name}.arrow", "wb", auto_mkdir=True) as file, pa.ipc.new_stream(file, ASIDE) as writer:
         for batch in aside:
             writer.write_batch(batch)
+
+
+def _aside(lines: pa.RecordBatch) -> pa.RecordBatch:
+    rows = lines.to_pylist()
+    for row in rows:
+        text, bad = row["original"] or row["value"], row["bad"]
+        row["hash"] = content_hash(bad or (text or "").encode())
+        row["value"] = None if text is None else cut_from_json(text)[0]
+        row["original"] = None
+        row["bad"] = None if bad is None else cut_from_bytes(bad)
+    return pa.RecordBatch.from_pylist(rows, schema=ASIDE)
 
 
 def ends_of(location: Location, sink: str) -> pa.Table:
@@ -60,4 +76,4 @@ def ends_of(location: Location, sink: str) -> pa.Table:
     for path in sorted(location.fs.ls(folder, detail=False)):
         with location.fs.open(path, "rb") as file, pa.ipc.open_stream(file) as reader:
             tables.append(reader.read_all())
-    return pa.concat_tables(tables) if tables else LINES.empty_table()
+    return pa.concat_tables(tables) if tables else ASIDE.empty_table()
