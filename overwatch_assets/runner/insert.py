@@ -3,6 +3,7 @@
 import hashlib
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
+from itertools import islice
 
 import pyarrow.compute as pc
 from pyspark.sql import Column, DataFrame, functions as F, types as T
@@ -20,6 +21,7 @@ from overwatch_assets.runner.state import QUARANTINE
 from overwatch_assets.storage.tables import TOMBSTONE, is_any
 
 _KEPT_BYTES = 65_536
+_REJECTS = 10_000  # that one commit holds
 _KEY = "_key"
 
 
@@ -143,6 +145,12 @@ def _append(load: Load, frame: DataFrame) -> None:
 
 def quarantine(load: Load, rejects: Iterable[Reject]) -> None:
     """Put rejected input into quarantine; the same input goes in once."""
+    rest = iter(rejects)
+    while part := list(islice(rest, _REJECTS)):
+        _quarantine(load, part)
+
+
+def _quarantine(load: Load, rejects: Sequence[Reject]) -> None:
     rows = [
         (
             load.workspace.workspace_id,
@@ -162,8 +170,6 @@ def quarantine(load: Load, rejects: Iterable[Reject]) -> None:
         )
         for r in rejects
     ]
-    if not rows:
-        return
     schema = T.StructType([*QUARANTINE.schema.fields, T.StructField(TOMBSTONE, T.BooleanType())])
     there = _quarantined(load, {r[2] for r in rows})
     unique = list({k: r for r in rows if (k := (r[2], r[3], r[8])) not in there}.values())

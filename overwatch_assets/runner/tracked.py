@@ -40,7 +40,7 @@ from overwatch_assets.sources.event_logs.reader import (
     plan_ranges,
     ranges_table,
 )
-from overwatch_assets.sources.event_logs.sink import ends_of, read_into_sink
+from overwatch_assets.sources.event_logs.sink import NO_EVENT, ends_of, read_into_sink
 from overwatch_assets.storage.tables import TOMBSTONE, is_any
 
 logger = logging.getLogger(__name__)
@@ -483,22 +483,21 @@ def _move_unparsed(load: Load, fresh: Column, days: Sequence[dt.date]) -> None:
     table, store = load.table, load.store
     unparsed = store.read(table).where(is_any(F.col("date"), days) & fresh & F.col("Event").isNull())
     bad = store.arrow(unparsed.select("filename", "fileLine", "filePosition", "lineHash", "value")).to_pylist()
-    for start in range(0, len(bad), 10_000):
-        quarantine(
-            load,
-            [
-                Reject(
-                    r["filename"],
-                    r["fileLine"],
-                    r["filePosition"],
-                    "not a JSON object with an Event",
-                    cut_from_json(r["value"])[0],
-                    None,
-                    r["lineHash"],
-                )
-                for r in bad[start : start + 10_000]
-            ],
-        )
+    quarantine(
+        load,
+        (
+            Reject(
+                r["filename"],
+                r["fileLine"],
+                r["filePosition"],
+                NO_EVENT,
+                cut_from_json(r["value"])[0],
+                None,
+                r["lineHash"],
+            )
+            for r in bad
+        ),
+    )
     load.lease.check()
     store.merge(
         table,

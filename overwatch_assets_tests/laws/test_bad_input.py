@@ -71,7 +71,7 @@ def bad_files() -> dict[str, File]:
         "same-as-good": start("app-good", _T) + removed("1", _T),
         "no-permission": start("app-secret", _T) + removed("1", _T),
         "not-json": start("app-text", _T)
-        + b'no event\n[1, 2]\n{"a": 1}\n\n{"Event": "x"}{"Event": "y"}\n'
+        + b'no event\n[1, 2]\n{"a": 1}\n\n{"Event":"x"}{"Event":"y"}\n{"Event":"x"} junk\n{"Event":"x"]}\n{"Event":"z"} \t\r\n'
         + removed("1", _T),
     }
     return {f"spark/{name}": File(content, at(1, 4)) for name, content in data.items()}
@@ -166,8 +166,16 @@ def test_each_kind_of_bad_input(opens: Opens) -> None:
     assert refused["reason"].endswith("can't be read: PermissionError: Permission denied")
     assert "app-secret" not in rows
 
-    assert [r["line"] for r in bad["not-json"]] == [2, 3, 4, 6]
-    assert len(rows["app-text"]) == 2
+    no_event, joined = "not a JSON object with an Event", "more than one event in a line"
+    assert [(r["line"], r["reason"], r["content"]) for r in bad["not-json"]] == [
+        (2, no_event, "no event"),
+        (3, no_event, "[1, 2]"),
+        (4, no_event, '{"a": 1}'),
+        (6, joined, '{"Event":"x"}{"Event":"y"}'),
+        (7, no_event, '{"Event":"x"} junk'),
+        (8, no_event, '{"Event":"x"]}'),
+    ]
+    assert len(rows["app-text"]) == 3
 
     # The tables above take it all.
     assert {r.status for r in others} <= {"SUCCESS", "EMPTY: no new data"}

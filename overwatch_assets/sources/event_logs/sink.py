@@ -20,6 +20,11 @@ from overwatch_assets.storage.location import Location
 ASIDE = LINES.append(pa.field("hash", pa.int64()))
 """What is not a row of bronze: `LINES` without their secrets, and a hash of each line as it was."""
 
+NO_EVENT = "not a JSON object with an Event"
+_EVENT = '"Event"'
+_ENDS = r"\}\s*$"
+_JOINED = r'\}\{"Event"'  # in no JSON text, where quotes are escaped; blanks between would cost half as much again
+
 
 def read_into_sink(sink: str) -> Callable[[Iterable[pa.RecordBatch]], Iterator[pa.RecordBatch]]:
     """A function for `mapInArrow` over `RANGES`: yields lines, and leaves everything else under ``sink``.
@@ -42,7 +47,8 @@ def read_into_sink(sink: str) -> Callable[[Iterable[pa.RecordBatch]], Iterator[p
 
 def _lines_of(part: Range, sink: str) -> Iterator[pa.RecordBatch]:
     aside: list[pa.RecordBatch] = []
-    for lines in read_range(part):
+    for read in read_range(part):
+        lines = _told(read)
         good = pc.and_(pc.equal(lines.column("kind"), "line"), pc.is_null(lines.column("reason")))
         if pc.all(good).as_py():
             yield lines
@@ -55,6 +61,22 @@ def _lines_of(part: Range, sink: str) -> Iterator[pa.RecordBatch]:
     with fsspec.open(f"{sink}/{name}.arrow", "wb", auto_mkdir=True) as file, pa.ipc.new_stream(file, ASIDE) as writer:
         for batch in aside:
             writer.write_batch(batch)
+
+
+def _told(lines: pa.RecordBatch) -> pa.RecordBatch:
+    """Lines, with the reason of those that are no event by their looks.
+
+    Of two events in a line a JVM's parser reads the first and is silent about the rest; others refuse the line.
+    """
+    values = lines.column("value")
+    whole = pc.and_(pc.match_substring(values, _EVENT), pc.match_substring_regex(values, _ENDS))
+    joined = pc.match_substring_regex(values, _JOINED)
+    reasons = pc.coalesce(
+        lines.column("reason"),
+        pc.if_else(joined, "more than one event in a line", pa.scalar(None, pa.string())),
+        pc.if_else(whole, pa.scalar(None, pa.string()), NO_EVENT),
+    )
+    return lines.set_column(LINES.get_field_index("reason"), LINES.field("reason"), reasons)
 
 
 def _aside(lines: pa.RecordBatch) -> pa.RecordBatch:
