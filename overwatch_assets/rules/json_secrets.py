@@ -4,7 +4,7 @@ Values that are JSON written as text, which audit logs have at any depth, are lo
 """
 
 import re
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 from functools import lru_cache
 from typing import Any
 
@@ -21,9 +21,12 @@ _SECRET_NAME = (
 _SECRET = re.compile(_SECRET_NAME, re.IGNORECASE)
 _PARTS = ("token", "secret", "passw", "passphrase", "credential", "key", "shared", "sas")  # every secret's name has one
 _NUMBERS = (int, float)  # and booleans, which are numbers to Python
+_PAIRED = ("value", "default")
 _OPENINGS = frozenset("{[ \t\r\n")  # what JSON as text may begin with
-_NAME = re.compile(r'"([^"\\]*)(\\*)"\s*:\s*\2"')  # a name and the beginning of its text, escaped any number of times
-_QUOTE = re.compile(r'(?<!\\)(\\*)"')
+_NAME = re.compile(
+    r'"([^"\\]*)(\\*)"\s*:\s*(\2"|[\[{])'
+)  # a name and how its value begins, escaped any number of times
+_MARK = re.compile(r'(?<!\\)(\\*)"|[\[{\]}]')
 _PAIR = rf'"[^"\\]*(?i:{_SECRET_NAME})[^"\\]*"\s*:\s*"(?:[^"\\]|\\.)*(?:"|\\?$)'
 _PAIR_AND_COMMA = rf"(?:,\s*{_PAIR})|(?:{_PAIR}\s*,)|(?:{_PAIR})"
 _PROPERTIES = r'(?:Properties|modifiedConfigs|extraTags)"\s*:\s*\{'  # only Spark events with these hold secrets
@@ -39,7 +42,8 @@ def cut_secrets(value: Any, keep: Collection[str] = (), *, emptied: bool = False
     """Return a parsed JSON value without its secret properties, and how many those were.
 
     A property is dropped if its name is a secret's and its value text, an object or an array; numbers, booleans and
-    nulls are none. The value itself is returned if nothing was dropped.
+    nulls are none. Of a pair (`{"name": "db_password", "value": "…"}`) it is the value that is dropped. The value
+    itself is returned if nothing was dropped.
 
     Args:
         value: the JSON value; it is not changed.
@@ -49,10 +53,11 @@ def cut_secrets(value: Any, keep: Collection[str] = (), *, emptied: bool = False
     if isinstance(value, dict):
         cut: dict[str, Any] = {}
         dropped = 0
+        paired = _PAIRED if _names_a_secret(value, keep) else ()
         for name, inner in value.items():
             if inner is None or isinstance(inner, _NUMBERS):
                 cut[name] = inner
-            elif is_secret_name(name) and name not in keep:
+            elif name in paired or (is_secret_name(name) and name not in keep):
                 dropped += 1
                 if emptied:
                     cut[name] = ""
@@ -73,6 +78,14 @@ def cut_secrets(value: Any, keep: Collection[str] = (), *, emptied: bool = False
     return value, 0
 
 
+def _names_a_secret(value: Mapping[str, Any], keep: Collection[str]) -> bool:
+    """Whether an object is a pair of a secret's name and its value: a job's parameter, a tag."""
+    if value.keys().isdisjoint(_PAIRED):
+        return False
+    names = (value.get("name"), value.get("key"))
+    return any(isinstance(name, str) and name not in keep and is_secret_name(name) for name in names)
+
+
 def cut_from_json(text: str, keep: Collection[str] = (), *, emptied: bool = False) -> tuple[str, int]:
     """Return text that is likely JSON without its secret properties, and how many those were.
 
@@ -86,26 +99,34 @@ def cut_from_json(text: str, keep: Collection[str] = (), *, emptied: bool = Fals
 
 
 def cut_from_text(text: str, keep: Collection[str] = ()) -> tuple[str, int]:
-    r"""Return text that is no valid JSON with its secret properties' text emptied, and how many those were.
+    r"""Return text that is no valid JSON with its secret properties emptied, and how many those were.
 
-    Property names and values are found at any depth of escaping (`\"token\":\"…\"`); a value that the text does not
-    close ends with the text.
+    Property names and values, which are text, objects or arrays, are found at any depth of escaping
+    (`\"token\":\"…\"`); a value that the text does not close ends with the text.
     """
     parts, at, dropped = [], 0, 0
     for name in _NAME.finditer(text):
         if name.start() < at or name[1] in keep or not is_secret_name(name[1]):
             continue
-        escapes = len(name[2])
-        end = len(text)
-        for quote in _QUOTE.finditer(text, name.end()):
-            # At this depth an escaped quote has one more doubling of its backslashes than the closing one.
-            if len(quote[1]) % (2 * (escapes + 1)) == escapes:
-                end = quote.end() - escapes - 1
-                break
         parts.append(text[at : name.end()])
-        at = end
+        at = _end_of_value(text, name.end(), len(name[2]), in_text=name[3].endswith('"'))
         dropped += 1
     return "".join((*parts, text[at:])), dropped
+
+
+def _end_of_value(text: str, begin: int, escapes: int, *, in_text: bool) -> int:
+    """Where what closes a value stands, of which the quote or the bracket that opens it stands before ``begin``."""
+    depth = 0 if in_text else 1  # of brackets
+    for mark in _MARK.finditer(text, begin):
+        if mark[0].endswith('"'):
+            # At this depth an escaped quote has one more doubling of its backslashes than the closing one.
+            if len(mark[1]) % (2 * (escapes + 1)) == escapes:
+                in_text = not in_text
+        elif not in_text:
+            depth += 1 if mark[0] in "[{" else -1
+        if not in_text and depth == 0:
+            return mark.end() - (escapes + 1 if mark[0].endswith('"') else 1)
+    return len(text)
 
 
 def cut_from_bytes(data: bytes) -> bytes:

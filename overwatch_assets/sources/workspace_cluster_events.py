@@ -11,7 +11,7 @@ from pyspark.sql import functions as F, types as T
 from overwatch_assets.contract.table import META, ORGANIZATION
 from overwatch_assets.rules.cluster_states import TERMINATING
 from overwatch_assets.rules.days import DAY_MS, day_of, day_start_ms
-from overwatch_assets.rules.json_secrets import cut_from_text
+from overwatch_assets.rules.json_secrets import cut_from_json
 from overwatch_assets.rules.json_values import shaper
 from overwatch_assets.runner.context import Load
 from overwatch_assets.runner.insert import Reading
@@ -192,7 +192,7 @@ def _says_gone(message: str | None) -> bool:
 
 
 def _error_row(span: Span, failure: ApiFailure, load: Load) -> tuple[object, ...]:
-    raw, _ = cut_from_text(failure.raw_response)
+    raw, _ = cut_from_json(failure.raw_response)
     return (
         span.cluster_id,
         span.from_ms,

@@ -8,7 +8,7 @@ from pyspark.sql import functions as F
 
 from overwatch_assets.errors import SourceError
 from overwatch_assets.rules.days import day_of
-from overwatch_assets.rules.json_secrets import cut_from_text
+from overwatch_assets.rules.json_secrets import cut_from_json
 from overwatch_assets.runner.context import Load
 from overwatch_assets.runner.insert import Reading, Reject
 from overwatch_assets.runner.window import to_ms
@@ -88,6 +88,6 @@ def _failed_before(load: Load) -> set[str]:
 
 
 def _error_row(failure: ApiFailure, load: Load) -> tuple[object, ...]:
-    raw, _ = cut_from_text(failure.raw_response)
+    raw, _ = cut_from_json(failure.raw_response)
     day = day_of(to_ms(load.now))
     return (failure.object_id, day, failure.http_code, failure.error_code, failure.message, raw)

@@ -7,6 +7,7 @@ from overwatch_assets.rules.json_secrets import (
     _PARTS,
     cut_from_bytes,
     cut_from_events,
+    cut_from_json,
     cut_from_text,
     cut_secrets,
     is_secret_name,
@@ -65,6 +66,22 @@ def test_names_that_are_kept() -> None:
     )
 
 
+def test_of_a_pair_of_a_secrets_name_and_its_value_the_value_goes() -> None:
+    value = {
+        "parameters": [
+            {"name": "db_password", "default": "x", "value": {"y": 1}},
+            {"key": "api-token", "value": 5},
+            {"key": "owner", "value": "token"},
+            {"name": "token", "path": "kept"},
+            {"name": ["token"], "value": "kept"},
+        ]
+    }
+    kept = [{"name": "db_password"}, *value["parameters"][1:]]
+    assert cut_secrets(value) == ({"parameters": kept}, 2)
+    assert cut_secrets(value["parameters"][0], emptied=True)[0] == {"name": "db_password", "default": "", "value": ""}
+    assert cut_secrets(value, {"db_password"}) == (value, 0)
+
+
 def test_nothing_to_drop_gives_the_value_itself() -> None:
     value = {"a": [{"b": '{"key":"token"}'}]}
     cut, dropped = cut_secrets(value)
@@ -91,6 +108,29 @@ def test_text_that_is_no_json_at_any_depth_of_escaping(value: str, depth: int) -
     for _ in range(depth):
         text, emptied = json.dumps({"in": text}), json.dumps({"in": emptied})
     assert cut_from_text(text[:-1]) == (emptied[:-1], 1)
+
+
+@pytest.mark.parametrize("value", [{"a": ["x}", {"b": "]\\"}], "c": "d"}, ["x", ["y"], 'z"]'], {}, []])
+@pytest.mark.parametrize("depth", [0, 1, 2])
+def test_objects_and_arrays_in_text_that_is_no_json(value: object, depth: int) -> None:
+    text = json.dumps({"credentials": value, "a": "b"})
+    emptied = json.dumps({"credentials": type(value)(), "a": "b"})
+    for _ in range(depth):
+        text, emptied = json.dumps({"in": text}), json.dumps({"in": emptied})
+    assert cut_from_text(text[:-1]) == (emptied[:-1], 1)
+
+
+@pytest.mark.parametrize(
+    ("text", "left"),
+    [
+        (r'{"to\u006ben":"x","secrets":["x"],"a":"{\"credentials\":{\"b\":\"x\"}}"}', '{"a":"{}"}'),
+        ('{"secrets":["x",{"a":"x', '{"secrets":['),
+        ("[" * 100_000 + '{"token":"x"', "[" * 100_000 + '{"token":""'),
+        ('{"a" : 1}', '{"a" : 1}'),
+    ],
+)
+def test_text_that_is_likely_json(text: str, left: str) -> None:
+    assert cut_from_json(text)[0] == left
 
 
 def test_junk_takes_time_in_proportion_to_its_length() -> None:

@@ -1,4 +1,5 @@
 import gzip
+import json
 import re
 import shutil
 from pathlib import Path
@@ -161,6 +162,22 @@ def test_secrets_are_in_no_file_of_the_tables(world: World) -> None:
     files = [f for f in (world.folder / "ow").rglob("*") if f.is_file()]
     assert files
     assert not [f for f in files if b"hunter2" in f.read_bytes()]
+
+
+def test_secrets_of_a_refused_record_are_not_in_quarantine(world: World) -> None:
+    inner = '{"credentials":{"value":"hunter2"},"secrets":["hunter2"],"a":1}'
+    params = {"settings": inner, "parameters": [{"name": "db_password", "default": "hunter2"}]}
+    record = {
+        "serviceName": "jobs",
+        "requestParams": params,
+        "credentials": {"value": "hunter2"},
+        "secrets": ["hunter2"],
+    }
+    world.deliver(DAY2, "a.json", [record])
+    assert world.load("audit_log_bronze", DAY2).counts["quarantined"] == 1
+    (row,) = world.rows("quarantine_bronze")
+    left = {"serviceName": "jobs", "requestParams": {"settings": '{"a":1}', "parameters": [{"name": "db_password"}]}}
+    assert (row["reason"], json.loads(row["content"])) == ("no actionName", left)
 
 
 def test_days_without_a_folder_are_empty_and_named(world: World) -> None:

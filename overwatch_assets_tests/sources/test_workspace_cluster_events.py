@@ -186,17 +186,19 @@ def test_a_refused_cluster_is_in_the_errors_and_is_asked_again_for_all_of_that_t
     world.name("c1", "c2")
     ends = (happened(NOON, "TERMINATING"), happened(NOON, "TERMINATING", cluster_id="c2"))
     world.tell(happened(START - 5), *ends)
-    world.api.add_fault(Fault("*/clusters/events", {"cluster_id": "c1"}, status=403))
+    denied = {"error_code": "PERMISSION_DENIED", "message": "No.", "details": [{"credentials": {"a": "hunter2"}}]}
+    world.api.add_fault(Fault("*/clusters/events", {"cluster_id": "c1"}, status=403, body=denied))
     result = world.events()
     assert (result.status, result.counts["clusters not read to their end"]) == ("SUCCESS", 1)
     (error,) = world.rows(ERRORS)
+    assert error["rawResponse"] == '{"error_code":"PERMISSION_DENIED","message":"No.","details":[{}]}'
     assert (error["cluster_id"], error["from_epoch"], error["until_epoch"]) == (
         "c1",
         START - DAY_MS,
         NOON + 3_600_000,
     )
     assert (error["http_code"], error["error_code"], error["snapshot_date"]) == (403, "PERMISSION_DENIED", DAY2)
-    assert error["error"] == "PERMISSION_DENIED The caller has no permission for this request."
+    assert error["error"] == "PERMISSION_DENIED No."
     assert error["from_ts"].replace(tzinfo=dt.UTC) == at(DAY1, 0)
     day5 = dt.date(2024, 5, 5)
     before = len(world.asked())

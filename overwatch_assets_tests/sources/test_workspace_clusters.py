@@ -107,7 +107,8 @@ def test_clusters_that_only_audit_logs_name_of_the_window_and_the_day_before(wor
 def test_a_cluster_that_is_refused_is_in_the_error_table_and_asked_for_again(world: Workspace) -> None:
     world.clusters = {"c1": body("c1"), "c2": body("c2")}
     world.deliver(DAY2, "a.json", [event("clusters", "delete", {"cluster_id": "gone"})])
-    world.api.add_fault(Fault(path="*/clusters/get", query={"cluster_id": "c2"}, status=403))
+    denied = {"error_code": "PERMISSION_DENIED", "message": "No.", "details": [{"credentials": {"a": "hunter2"}}]}
+    world.api.add_fault(Fault(path="*/clusters/get", query={"cluster_id": "c2"}, status=403, body=denied))
     result = world.snapshot(DAY2)
     assert result.status == "SUCCESS"
     assert result.counts["clusters not described"] == 2
@@ -117,6 +118,7 @@ def test_a_cluster_that_is_refused_is_in_the_error_table_and_asked_for_again(wor
         "gone": (DAY2, 400, "INVALID_PARAMETER_VALUE"),
     }
     assert errors["gone"]["message"] == "Cluster gone does not exist"
+    assert errors["c2"]["rawResponse"] == '{"error_code":"PERMISSION_DENIED","message":"No.","details":[{}]}'
     before = world.api.count("*/clusters/get")
     world.api.add_fault(Fault(path="*/clusters/list", status=200, body={"next_page_token": ""}))
     world.load(AUDIT, DAY3, now=at(DAY3))

@@ -12,8 +12,7 @@ import pyarrow as pa
 from pyspark.sql import DataFrame, functions as F, types as T
 
 from overwatch_assets.bronze.audit_log_raw_events import audit_log_raw_events as RAW
-from overwatch_assets.rules.json_secrets import cut_from_bytes, cut_from_text, cut_secrets
-from overwatch_assets.rules.json_values import parsed, text_of
+from overwatch_assets.rules.json_secrets import cut_from_bytes, cut_from_json
 from overwatch_assets.runner.context import Load
 from overwatch_assets.runner.insert import Reading, Reject
 from overwatch_assets.sources.audit_logs.files import message_records
@@ -90,11 +89,7 @@ def _without_secrets(body: bytes) -> bytes:
         text = body.decode("utf-8")
     except UnicodeDecodeError:
         return cut_from_bytes(body)
-    try:
-        found, dropped = cut_secrets(parsed(text), _KEEP, emptied=True)
-    except ValueError:
-        return cut_from_text(text, _KEEP)[0].encode()
-    return text_of(found).encode() if dropped else body
+    return cut_from_json(text, _KEEP, emptied=True)[0].encode()
 
 
 def _landed(load: Load, hub: str) -> dict[int, int]:

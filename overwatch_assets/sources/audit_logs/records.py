@@ -8,7 +8,7 @@ import pyarrow.compute as pc
 from pyspark.sql import DataFrame
 
 from overwatch_assets.rules.audit_records import audit_record, plainly_a_record
-from overwatch_assets.rules.json_secrets import cut_from_bytes, cut_from_text
+from overwatch_assets.rules.json_secrets import cut_from_bytes, cut_from_json
 from overwatch_assets.runner.context import Load
 from overwatch_assets.runner.insert import Reject, content_hash
 
@@ -92,7 +92,7 @@ def _rejected(record: Mapping[str, Any]) -> dict[str, Any] | None:
             if not found.unread:
                 return None
             found = f"{', '.join(found.unread)}: not what it should be; the rest is a row"
-        return {**row, "reason": found, "content": cut_from_text(value)[0], "hash": content_hash(value.encode())}
+        return {**row, "reason": found, "content": cut_from_json(value)[0], "hash": content_hash(value.encode())}
     if reason is None:
         return None
     if bad is not None:
