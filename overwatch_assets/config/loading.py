@@ -13,7 +13,7 @@ from pydantic import ValidationError
 from pydantic_core import ErrorDetails
 
 from overwatch_assets.config.deployment import Deployment, EngineSettings, Workspace
-from overwatch_assets.config.fields import RULE, Settings
+from overwatch_assets.config.fields import CONNECTION, REFERENCE, RULE, SCOPE, Settings
 from overwatch_assets.config.secrets import looks_secret
 from overwatch_assets.errors import ConfigurationError
 
@@ -22,7 +22,8 @@ VARIABLE = "OVERWATCH_DEPLOYMENT"
 Place = tuple[int | str, ...]  # of a value: keys and indexes from the top of the file
 
 _RENAMED = {"etl_storage_prefix": "storage_prefix", "auditlogprefix_source_aws": "auditlogprefix_source_path"}
-_NEVER_SHOWN = frozenset({"token", "remote", "config", "eh_conn_string"})
+_NEVER_SHOWN = frozenset({"remote", "config"})
+_FOR_SECRETS = frozenset({REFERENCE, SCOPE, CONNECTION})  # descriptions of fields where a secret itself may be given
 _SHOWN_LENGTH = 60
 
 
@@ -267,7 +268,8 @@ def _sentence(model: type[Settings], error: ErrorDetails) -> str:
     meaning = model.model_fields[name].description
     if error["type"] == "missing":
         return f"is required: {meaning}"
-    return f"must be {meaning}{' (the value is not shown)' if name in _NEVER_SHOWN else _instead_of(error['input'])}"
+    hidden = name in _NEVER_SHOWN or meaning in _FOR_SECRETS
+    return f"must be {meaning}{' (the value is not shown)' if hidden else _instead_of(error['input'])}"
 
 
 def _instead_of(value: object) -> str:

@@ -2,12 +2,13 @@ import datetime as dt
 import subprocess
 import sys
 from textwrap import dedent
+from typing import get_type_hints
 
 import fsspec
 import pytest
 
-from overwatch_assets.config.deployment import Deployment
-from overwatch_assets.config.fields import Cloud
+from overwatch_assets.config.deployment import Deployment, Workspace
+from overwatch_assets.config.fields import Cloud, ConnectionString, Reference, ScopeName
 from overwatch_assets.config.loading import deployment_path_from_env, load_deployment
 from overwatch_assets.errors import ConfigurationError
 
@@ -344,6 +345,18 @@ def test_rows_that_disagree(tmp_path):
 
 
 TOKEN = "dapi0123456789abcdef0123456789abcdef"
+FOR_SECRETS = (
+    "token",
+    "secret_scope",
+    "secret_key_dbpat",
+    "proxy_password_scope",
+    "proxy_password_key",
+    "eh_scope_key",
+    "eh_connection",
+    "eh_conn_string",
+    "aad_client_secret_key",
+    "aad_client_secret",
+)
 
 
 @pytest.mark.parametrize(
@@ -371,6 +384,24 @@ def test_secrets_in_the_file_are_refused_and_never_shown(tmp_path, old, new, fie
     assert field in str(error.value)
     chain = [error.value, error.value.__cause__, error.value.__context__]
     assert not any("0123456789abcdef" in repr(link) for link in chain)
+
+
+@pytest.mark.parametrize("field", FOR_SECRETS)
+def test_a_secret_in_the_place_of_its_reference_or_key_is_not_shown(tmp_path, field):
+    """It looks like nothing in particular, as a client's secret does."""
+    found = errors(tmp_path, row(**{field: "x8Q~abc"}), "d.csv")
+    (line,) = [line for line in found if line.startswith(f"d.csv:2: {field}: must be ")]
+    assert line.endswith(" (the value is not shown)")
+    assert "x8Q" not in "".join(found)
+
+
+def test_the_fields_for_secrets_are_all_that_there_are():
+    kinds = (Reference, ScopeName, ConnectionString)
+    assert set(FOR_SECRETS) == {
+        name
+        for name, kind in get_type_hints(Workspace, include_extras=True).items()
+        if kind in [k | None for k in kinds]
+    }
 
 
 def test_files_that_cannot_be_read(tmp_path):
