@@ -1,16 +1,20 @@
 """Insert: bronze rows go in by content key, each on its own day, and are never deleted (docs/architecture.md)."""
 
 import hashlib
-from collections.abc import Callable, Iterable, Sequence
+import re
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from itertools import islice
 
 import pyarrow.compute as pc
+from pyspark.errors import PySparkException
 from pyspark.sql import Column, DataFrame, functions as F, types as T
 
 from overwatch_assets.contract.rebuild import Insert
 from overwatch_assets.contract.registry import tables
 from overwatch_assets.contract.table import META
+from overwatch_assets.errors import SourceError
 from overwatch_assets.rules.days import day_of
 from overwatch_assets.rules.windows import first_of
 from overwatch_assets.runner.context import Load
@@ -23,6 +27,7 @@ from overwatch_assets.storage.tables import TOMBSTONE, is_any
 _KEPT_BYTES = 65_536
 _REJECTS = 10_000  # that one commit holds
 _KEY = "_key"
+_SAID = re.compile(rf"\b{SourceError.__name__}: (.+)")
 
 
 @dataclass(frozen=True)
@@ -53,6 +58,7 @@ class Reading:
         side_rows: rows of the module's side tables (errors), in the order of their contract without common columns.
         empty: why there is nothing, when there are no frames.
         notes: counts for the report.
+        refused: places that the storage does not let be read now, each with why: the load fails once the rest is in.
         stored: told the number of each frame, from 0, once its rows are in: the source may forget what it kept for it.
     """
 
@@ -61,23 +67,51 @@ class Reading:
     side_rows: dict[str, list[tuple[object, ...]]] = field(default_factory=dict)
     empty: str = ""
     notes: dict[str, int] = field(default_factory=dict)
+    refused: Sequence[str] = ()
     stored: Callable[[int], None] | None = None
 
 
 def insert(load: Load, reading: Reading) -> None:
-    """Insert what a source gave."""
+    """Insert what a source gave.
+
+    Raises:
+        SourceError: a part of it could not be read; what could is inserted.
+    """
     table = load.table
     assert isinstance(table.rebuild, Insert)  # noqa: S101 - tells mypy
     quarantine(load, reading.rejects)
     for key, count in reading.notes.items():
         load.counts[key] += count
     for number, frame in enumerate(reading.frames):
-        (_replace if table.rebuild.replaces else _append)(load, frame)
+        with _told(load):
+            (_replace if table.rebuild.replaces else _append)(load, frame)
         if reading.stored is not None:
             reading.stored(number)
     # After the rows, because they may say that what an earlier load could not read is there now.
     for name, rows in reading.side_rows.items():
         insert_side(load, name, rows)
+    if reading.refused:
+        more = f" (and {len(reading.refused) - 1} more)" if len(reading.refused) > 1 else ""
+        raise _unread(load, f"{reading.refused[0]}{more}")
+
+
+def _unread(load: Load, place: str) -> SourceError:
+    return SourceError(
+        f"{load.table.name} of workspace {load.workspace.workspace_id} lacks what could not be read for {load.window}: "
+        f"{place}. Load that again"
+    )
+
+
+@contextmanager
+def _told(load: Load) -> Iterator[None]:
+    """Say of the engine's error what the reader said that raised it within."""
+    try:
+        yield
+    except PySparkException as error:
+        found = _SAID.search(str(error))
+        if found is None:
+            raise
+        raise _unread(load, found[1]) from None
 
 
 def _replace(load: Load, frame: DataFrame) -> None:

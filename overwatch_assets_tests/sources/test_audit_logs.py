@@ -6,13 +6,18 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from fsspec.implementations.local import LocalFileSystem
 from pyspark.sql import SparkSession
 
+from overwatch_assets.contract.registry import tables
 from overwatch_assets.errors import SourceError
+from overwatch_assets.sources.audit_logs import folders
+from overwatch_assets.sources.event_logs import codecs
 from overwatch_assets_tests.sources.loading import DAY1, DAY2, DAY3, NOON, START, World, at, event
 
 pytestmark = pytest.mark.engine
 
+AUDIT = tables()["audit_log_bronze"]
 GET = event("clusters", "get", {"cluster_id": "c1"})
 
 
@@ -137,6 +142,81 @@ def test_compressed_files_and_a_damaged_one(world: World) -> None:
     (bad,) = world.rows("quarantine_bronze")
     assert bad["location"] == str(folder / "b.json.gz")
     assert bad["reason"].startswith("truncated gz stream")
+
+
+@pytest.mark.parametrize("refused", [1, 2], ids=["looked through", "read"])
+def test_a_file_that_the_storage_refuses_fails_the_day_and_is_read_by_the_next_load(
+    world: World, monkeypatch: pytest.MonkeyPatch, refused: int
+) -> None:
+    """Each file is opened twice: for what is no record, and for the records."""
+    gets = [event("clusters", "get", requestId=f"r{n}") for n in range(5)]
+    world.deliver(DAY2, "a.json", [*gets[:2], "not json"])
+    world.deliver(DAY2, "b.json", gets[2:])
+    opens, opened = [0], codecs._open
+
+    def now_and_then(fs: Any, path: str) -> Any:
+        if path.endswith("a.json"):
+            opens[0] += 1
+            if opens[0] == refused:
+                raise OSError(5, "503 Slow Down", path)
+        return opened(fs, path)
+
+    monkeypatch.setattr(codecs, "_open", now_and_then)
+    said = (
+        "audit_log_bronze of workspace 123 lacks what could not be read for 2024-05-02: "
+        rf"{re.escape(str(world.audit))}/date=2024-05-02/a\.json.*: the file can't be read: OSError: 503 Slow Down\. "
+        "Load that again$"
+    )
+    with pytest.raises(SourceError, match=f"^{said}"):
+        world.load("audit_log_bronze", DAY2)
+    (report,) = world.rows("pipeline_report")
+    assert report["status"].startswith("FAILED --> SourceError: ")
+    found = {row["requestId"] for row in world.rows("audit_log_bronze")}
+    assert found == ({"r2", "r3", "r4"} if refused == 1 else set())
+    assert world.load("audit_log_bronze", DAY2).status == "SUCCESS"
+    assert {row["requestId"] for row in world.rows("audit_log_bronze")} == {"r0", "r1", "r2", "r3", "r4"}
+    assert [row["reason"][:8] for row in world.rows("quarantine_bronze")] == ["not JSON"]
+
+
+@pytest.mark.parametrize("kind", ["json", "parquet"])
+def test_a_folder_that_the_storage_refuses_fails_the_day(
+    spark: SparkSession, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, kind: str
+) -> None:
+    world = World(spark, tmp_path, {"audit_log_format": kind})
+    world.deliver(DAY2, "a.json", [GET])
+    listed = LocalFileSystem.ls
+
+    def refused(self: Any, path: str, detail: bool = False, **options: Any) -> Any:
+        if "date=" in path:
+            raise PermissionError(13, "Permission denied", path)
+        return listed(self, path, detail, **options)
+
+    monkeypatch.setattr(LocalFileSystem, "ls", refused)
+    with pytest.raises(SourceError, match=r"/date=2024-05-02: PermissionError: Permission denied\. Load that again$"):
+        world.load("audit_log_bronze", DAY2)
+
+
+def test_a_compressed_file_is_read_on_where_the_chunk_before_ended(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It is planned as if it grew three hundredfold; what is planned behind its end is not read."""
+    monkeypatch.setattr(folders, "_FRAME_BYTES", 1 << 16)
+    line = b'{"serviceName":"s","actionName":"%d","userAgent":"%s"}\n'
+    whole = b"".join(line % (n, b"x" * 150) for n in range(1000))
+    file = world.deliver(DAY2, "plain.json", [GET]).parent / "a.json.gz"
+    file.write_bytes(gzip.compress(whole))
+    assert file.stat().st_size * 300 > 14 << 16
+    opens, opened = [0], codecs._open
+
+    def counted(fs: Any, path: str) -> Any:
+        opens[0] += path.endswith(".gz")
+        return opened(fs, path)
+
+    monkeypatch.setattr(codecs, "_open", counted)
+    assert world.load("audit_log_bronze", DAY2).counts == {"files read": 2, "inserted": 1001}
+    assert opens[0] == 2 * -(-len(whole) // (1 << 16))
+    lines = {r["actionName"]: r["fileLine"] for r in world.store.read(AUDIT).collect() if r["serviceName"] == "s"}
+    assert lines == {str(n): n + 1 for n in range(1000)}
 
 
 def test_secrets_are_in_no_file_of_the_tables(world: World) -> None:

@@ -1,11 +1,14 @@
 """The same events give the same rows, whichever way they came."""
 
+import io
 import json
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pyarrow as pa
 import pytest
+from fsspec.implementations.local import LocalFileSystem
 from pyspark.sql import SparkSession
 
 from overwatch_assets.errors import SourceError
@@ -15,6 +18,7 @@ from overwatch_assets_tests.sources.loading import DAY1, DAY2, DAY3, World, at, 
 pytestmark = pytest.mark.engine
 
 DAYS = (DAY1, DAY2, DAY3)
+FILES = {"parquet": 3 * 2, "capture": 3 * 2 * 3}  # of three days
 
 
 def test_the_rows_are_the_events(by_json: pa.Table) -> None:
@@ -89,6 +93,55 @@ def test_damaged_files_are_read_as_far_as_they_go(spark: SparkSession, tmp_path:
         "can't be read from here on",
     )
     assert len(routes.rows_of(parquet)) == 20
+
+
+@pytest.mark.parametrize("kind", ["parquet", "capture"])
+@pytest.mark.parametrize("refused", ["opened once", "opened twice", "read"])
+def test_a_file_that_the_storage_refuses_is_no_damaged_one(
+    spark: SparkSession, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, kind: str, refused: str
+) -> None:
+    """Each file is opened twice: for what is no record, and for the records."""
+    world = World(spark, tmp_path, {"audit_log_format": kind})
+    write = {"parquet": routes.parquet_folder, "capture": routes.capture_folder}[kind]
+    write(world.audit, routes.EVENTS[:60])
+    opens, opened = [0], LocalFileSystem.open
+
+    class Refusing(io.FileIO):
+        def read(self, size: int | None = -1) -> bytes:
+            raise OSError(5, "503 Slow Down")
+
+    def now_and_then(self: Any, path: str, mode: str = "rb", **options: Any) -> Any:
+        if str(path).endswith((".parquet", ".avro")) and str(world.audit) in str(path):
+            opens[0] += 1
+            if refused == "read" and opens[0] == 1:
+                return Refusing(path)
+            if opens[0] == {"opened once": 1, "opened twice": 1 + FILES[kind]}.get(refused):
+                raise OSError(5, "503 Slow Down")
+        return opened(self, path, mode, **options)
+
+    monkeypatch.setattr(LocalFileSystem, "open", now_and_then)
+    with pytest.raises(SourceError, match=r"can't be read from here on: OSError: 503 Slow Down\. Load that again$"):
+        world.load("audit_log_bronze", *DAYS)
+    world.load("audit_log_bronze", *DAYS)
+    assert len(routes.rows_of(world)) == 60
+    assert world.rows("quarantine_bronze") == []
+
+
+def test_a_partition_of_a_hub_that_cannot_be_looked_into_is_not_left_out(
+    spark: SparkSession, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    world = World(spark, tmp_path, {"audit_log_format": "capture"})
+    (world.audit / "0/2024/05/02").mkdir(parents=True)
+    asked = LocalFileSystem.info
+
+    def refused(self: Any, path: str, **options: Any) -> Any:
+        if str(path).endswith("0/2024/05/02"):
+            raise PermissionError(13, "Permission denied", path)
+        return asked(self, path, **options)
+
+    monkeypatch.setattr(LocalFileSystem, "info", refused)
+    with pytest.raises(SourceError, match=r"/0/2024/05/02 can't be listed: PermissionError: Permission denied\.$"):
+        world.load("audit_log_bronze", DAY2)
 
 
 def test_rows_of_tables_that_are_no_records_are_in_quarantine(spark: SparkSession, tmp_path: Path) -> None:

@@ -1,7 +1,8 @@
 """Audit records in files that are read whole: Parquet, and the Avro that Event Hubs Capture writes."""
 
 import datetime as dt
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from typing import IO, Any
 
 import pyarrow as pa
@@ -17,43 +18,68 @@ _ROWS = 2000
 _AVRO = b"Obj\x01"
 
 
-def read_parquet(batches: Iterable[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
-    """Read files (path, day): a record for each row, as `RECORDS`."""
+class _Stored:
+    """A file in storage, which remembers that the storage refused: libraries report that as they do damage."""
+
+    def __init__(self, path: str) -> None:
+        self.path = path
+        self.refused = True  # until it is open
+
+    @contextmanager
+    def opened(self) -> Iterator[Any]:
+        """Open the file."""
+        fs, inner = filesystem(self.path)
+        with fs.open(inner, "rb") as self._file:
+            self.refused = False
+            yield self
+
+    def read(self, size: int = -1) -> bytes:
+        try:
+            data: bytes = self._file.read(size)
+        except Exception:
+            self.refused = True
+            raise
+        return data
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._file, name)
+
+
+def read_parquet(batches: Iterable[pa.RecordBatch], day_of: Mapping[str, dt.date]) -> Iterator[pa.RecordBatch]:
+    """Read the files of `RANGES`: a record for each row, as `RECORDS`."""
     for batch in batches:
-        for file in batch.to_pylist():
-            yield from batches_of(_parquet_rows(file["path"], file["day"]))
+        for path in batch.column("path").to_pylist():
+            yield from batches_of(_parquet_rows(path, day_of[path]))
 
 
 def _parquet_rows(path: str, day: dt.date) -> Iterator[dict[str, Any]]:
-    row = 0
+    row, stored = 0, _Stored(path)
     try:
-        fs, inner = filesystem(path)
-        with fs.open(inner, "rb") as opened, pq.ParquetFile(opened, coerce_int96_timestamp_unit="us") as file:
+        with stored.opened() as opened, pq.ParquetFile(opened, coerce_int96_timestamp_unit="us") as file:
             for batch in file.iter_batches(_ROWS):
                 for found in batch.to_pylist():
                     row += 1
                     yield {"file": path, "line": row, "day": day, "value": text_of(of_row(found))}
     except Exception as error:  # noqa: BLE001 - a damaged file or refused access, each library with its own errors
-        yield _damaged(path, row + 1, day, error)
+        yield _ended_early(stored, row + 1, day, error)
 
 
-def read_capture(batches: Iterable[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
-    """Read files (path, day) of messages: a record for each record of each message, as `RECORDS`."""
+def read_capture(batches: Iterable[pa.RecordBatch], day_of: Mapping[str, dt.date]) -> Iterator[pa.RecordBatch]:
+    """Read the files of `RANGES`: a record for each record of each message, as `RECORDS`."""
     for batch in batches:
-        for file in batch.to_pylist():
-            yield from batches_of(_captured_records(file["path"], file["day"]))
+        for path in batch.column("path").to_pylist():
+            yield from batches_of(_captured_records(path, day_of[path]))
 
 
 def _captured_records(path: str, day: dt.date) -> Iterator[dict[str, Any]]:
-    message = 0
+    message, stored = 0, _Stored(path)
     try:
-        fs, inner = filesystem(path)
-        with fs.open(inner, "rb") as opened:
+        with stored.opened() as opened:
             for number, body in _messages(opened):
                 message += 1
                 yield from message_records(path, number, day, body)
     except Exception as error:  # noqa: BLE001 - as above
-        yield _damaged(path, message + 1, day, error)
+        yield _ended_early(stored, message + 1, day, error)
 
 
 def _messages(opened: IO[bytes]) -> Iterator[tuple[int, bytes]]:
@@ -95,10 +121,11 @@ def message_records(place: str, number: int, day: dt.date, body: bytes) -> Itera
             yield {**row, "bad": cut_from_bytes(record.content), "reason": record.reason}
 
 
-def _damaged(path: str, row: int, day: dt.date, error: Exception) -> dict[str, Any]:
+def _ended_early(stored: _Stored, row: int, day: dt.date, error: Exception) -> dict[str, Any]:
     said = " ".join(str(getattr(error, "strerror", None) or error).split())[:500]
     return {
-        "file": path,
+        "kind": "unreadable" if stored.refused else "fault",
+        "file": stored.path,
         "line": row,
         "day": day,
         "reason": f"can't be read from here on: {type(error).__name__}: {said}",

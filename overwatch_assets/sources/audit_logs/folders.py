@@ -13,8 +13,8 @@ import datetime as dt
 import os
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
-from typing import Any
+from dataclasses import dataclass, replace
+from functools import partial
 
 import pyarrow as pa
 from pyspark.sql import DataFrame
@@ -23,27 +23,37 @@ from overwatch_assets.errors import SourceError
 from overwatch_assets.runner.context import Load
 from overwatch_assets.runner.insert import Reading, Reject, content_hash
 from overwatch_assets.sources.audit_logs.files import read_capture, read_parquet
-from overwatch_assets.sources.audit_logs.records import RECORDS, Read, lines_of, rejects_of
+from overwatch_assets.sources.audit_logs.records import RECORDS, Read, lines_of, looked_through
+from overwatch_assets.sources.event_logs.codecs import Codec
 from overwatch_assets.sources.event_logs.listing import ListingFailure, LogFile, find_logs
-from overwatch_assets.sources.event_logs.reader import RANGES, Position, plan_ranges, ranges_table, read_batches
+from overwatch_assets.sources.event_logs.reader import Position, Range, plan_ranges, ranges_table, read_batches
 from overwatch_assets.storage.location import filesystem
 
 _DAY_FOLDER = re.compile(r"date=(\d{4}-\d\d-\d\d)")
 _FRAME_BYTES = 16 << 20  # of lines: their rows fit into a message, so they are computed once
 _EXPANSION = 8  # of Parquet and of compressed Avro, about
-_FILE = pa.schema([("path", pa.string()), ("day", pa.date32())])
+_BEGIN = Position(log_id="", near_ms=0)  # of a file whose lines belong to no application
 _READERS = {"parquet": read_parquet, "capture": read_capture}
 _SUFFIXES = {"parquet": ".parquet", "capture": ".avro"}
 
 
 @dataclass
 class _Listed:
-    """What the folders of a window's days have."""
+    """What the folders of a window's days have.
 
-    work: list[DataFrame] = field(default_factory=list)
-    read: Read | None = None
-    files: int = 0
-    failures: list[ListingFailure] = field(default_factory=list)
+    Attributes:
+        read: reads the files.
+        chunks: ranges of the files, a frame each; the ranges of a file come in order.
+        files: how many files there are.
+        others: files of another format.
+        refused: what the storage does not let be listed or read now.
+    """
+
+    read: Read
+    chunks: Sequence[Sequence[Range]]
+    files: int
+    others: Sequence[ListingFailure]
+    refused: list[ListingFailure]
 
 
 def read_folders(load: Load, prefix: str) -> Reading:
@@ -56,70 +66,100 @@ def read_folders(load: Load, prefix: str) -> Reading:
     folders = _day_folders(load, prefix, kind)
     days = load.window.days
     notes = {f"no folder date={day}": 1 for day in days if not folders.get(day)}
-    listed = _json(load, folders) if kind == "json" else _files(load, folders, kind)
-    rejects = [Reject(f.path, None, None, f.reason, None, None, content_hash(f.path.encode())) for f in listed.failures]
-    if not listed.files or listed.read is None:
+    listed = _json(folders) if kind == "json" else _files(folders, kind)
+    rejects = [Reject(f.path, None, None, f.reason, None, None, content_hash(f.path.encode())) for f in listed.others]
+    frames, unread = _read(load, listed)
+    empty = ""
+    if listed.files:
+        notes["files read"] = listed.files
+    else:
         why = f"no folder for {load.window}" if len(notes) == len(days) else f"no file for {load.window}"
-        return Reading(rejects=rejects, empty=f"{why} under {prefix}", notes=notes)
-    for work in listed.work:
-        rejects += rejects_of(load, work, listed.read)
-    frames = [lines_of(work, listed.read) for work in listed.work]
-    return Reading(frames=frames, rejects=rejects, notes={**notes, "files read": listed.files})
+        empty = f"{why} under {prefix}"
+    refused = [f"{f.path}: {f.reason}" for f in listed.refused]
+    return Reading(frames=frames, rejects=[*rejects, *unread], empty=empty, notes=notes, refused=refused)
 
 
-def _json(load: Load, folders: Mapping[dt.date, Sequence[str]]) -> _Listed:
-    listed = _Listed()
+def _read(load: Load, listed: _Listed) -> tuple[list[DataFrame], list[Reject]]:
+    """The records of each chunk and what is none; files that are refused are added to those of the listing.
+
+    Each chunk is looked through first: that tells where the next one goes on, and where a compressed file ends.
+    """
+    frames: list[DataFrame] = []
+    rejects: list[Reject] = []
+    at: dict[str, Position] = {}
+    damaged: set[tuple[str, int]] = set()
+    over: set[str] = set()
+
+    def work(ranges: Sequence[Range]) -> DataFrame:
+        return load.store.spark.createDataFrame(ranges_table(ranges)).repartition(len(ranges))
+
+    for chunk in listed.chunks:
+        ranges = [r.after(at.get(r.tracked_path, _BEGIN)) for r in chunk if r.tracked_path not in over]
+        if not ranges:
+            continue
+        found, ends = looked_through(load, work(ranges), listed.read)
+        rejects += found
+        for end in sorted(ends, key=lambda end: end.pos or 0):  # of a file's ranges the last one counts
+            at[end.file] = replace(_BEGIN, pos=end.pos or 0, line=end.line)
+        over |= {r.tracked_path for r in ranges if r.end is not None and at[r.tracked_path].pos < r.end}
+        over |= {end.file for end in ends if end.kind != "end"}
+        damaged |= {(end.file, end.line) for end in ends if end.kind == "fault"}
+        refused = {end.file: end.reason or "" for end in ends if end.kind == "unreadable"}
+        listed.refused += [ListingFailure(path, reason) for path, reason in refused.items()]
+        if readable := [r for r in ranges if r.tracked_path not in refused]:
+            frames.append(lines_of(work(readable), listed.read, damaged))
+    return frames, rejects
+
+
+def _json(folders: Mapping[dt.date, Sequence[str]]) -> _Listed:
     day_of: dict[str, dt.date] = {}
     logs: list[LogFile] = []
+    failures: list[ListingFailure] = []
     for day, paths in folders.items():
         for path in paths:
             listing = find_logs(path)
-            listed.failures += listing.failures
+            failures += listing.failures
             logs += listing.logs
             day_of |= {log.tracked_path: day for log in listing.logs}
-    listed.files = len(logs)
-    for chunk in plan_ranges(((log, Position()) for log in logs), os.cpu_count() or 1, _FRAME_BYTES):
-        work = load.store.spark.createDataFrame(ranges_table(chunk).cast(RANGES))
-        listed.work.append(work.repartition(len(chunk)))
-    listed.read = _read_lines(day_of)
-    return listed
+    chunks = plan_ranges(((log, Position()) for log in logs), os.cpu_count() or 1, _FRAME_BYTES)
+    return _Listed(partial(_read_lines, day_of=day_of), chunks, len(logs), (), failures)
 
 
-def _read_lines(day_of: Mapping[str, dt.date]) -> Read:
-    def read(batches: Iterable[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
-        for lines in read_batches(batches):
-            columns = {name: lines.column(name) for name in RECORDS.names if name != "day"}
-            columns["day"] = pa.array([day_of[file] for file in lines.column("file").to_pylist()], pa.date32())
-            yield pa.RecordBatch.from_arrays([columns[name] for name in RECORDS.names], schema=RECORDS)
-
-    return read
+def _read_lines(batches: Iterable[pa.RecordBatch], day_of: Mapping[str, dt.date]) -> Iterator[pa.RecordBatch]:
+    for lines in read_batches(batches):
+        columns = {name: lines.column(name) for name in RECORDS.names if name != "day"}
+        columns["day"] = pa.array([day_of[file] for file in lines.column("file").to_pylist()], pa.date32())
+        yield pa.RecordBatch.from_arrays([columns[name] for name in RECORDS.names], schema=RECORDS)
 
 
-def _files(load: Load, folders: Mapping[dt.date, Sequence[str]], kind: str) -> _Listed:
+def _files(folders: Mapping[dt.date, Sequence[str]], kind: str) -> _Listed:
     """The files of a format that is read whole, a file at a time."""
-    listed, room = _Listed(read=_READERS[kind]), 0
-    chunks: list[list[dict[str, Any]]] = []
+    room = 0
+    chunks: list[list[Range]] = []
+    others: list[ListingFailure] = []
+    refused: list[ListingFailure] = []
+    day_of: dict[str, dt.date] = {}
     for day, paths in folders.items():
-        for path, size in sorted(found for folder in paths for found in _found(folder, kind, listed.failures)):
+        for path, size in sorted(found for folder in paths for found in _found(folder, kind, others, refused)):
             if not chunks or room < size:
                 chunks.append([])
                 room = _FRAME_BYTES // _EXPANSION
             room -= size
-            chunks[-1].append({"path": path, "day": day})
-            listed.files += 1
-    for chunk in chunks:
-        work = load.store.spark.createDataFrame(pa.Table.from_pylist(chunk, schema=_FILE))
-        listed.work.append(work.repartition(len(chunk)))
-    return listed
+            chunks[-1].append(Range(path, path, Codec.PLAIN))
+            day_of[path] = day
+    return _Listed(partial(_READERS[kind], day_of=day_of), chunks, len(day_of), others, refused)
 
 
-def _found(folder: str, kind: str, failures: list[ListingFailure]) -> Iterator[tuple[str, int]]:
-    """Path and size of the files of a format in a folder; what else is there is a failure."""
+def _found(
+    folder: str, kind: str, others: list[ListingFailure], refused: list[ListingFailure]
+) -> Iterator[tuple[str, int]]:
+    """Path and size of the files of a format in a folder; what else is there is one of ``others``."""
     try:
         fs, root = filesystem(folder)
-        entries = fs.find(root, detail=True)
+        # Stores that list all in one go raise by themselves; others leave out what they can't list.
+        entries = fs.find(root, detail=True, **({} if fs.async_impl else {"on_error": "raise"}))
     except Exception as error:  # noqa: BLE001 - file systems let the errors of their client libraries through
-        failures.append(ListingFailure(folder, _reason(error)))
+        refused.append(ListingFailure(folder, _reason(error)))
         return
     for name, entry in sorted(entries.items()):
         path = folder + name[len(root.rstrip("/")) :]
@@ -128,7 +168,7 @@ def _found(folder: str, kind: str, failures: list[ListingFailure]) -> Iterator[t
         if name.endswith(_SUFFIXES[kind]):
             yield path, int(entry.get("size") or 0)
         else:
-            failures.append(ListingFailure(path, f"no {_SUFFIXES[kind]} file, as audit_log_format says"))
+            others.append(ListingFailure(path, f"no {_SUFFIXES[kind]} file, as audit_log_format says"))
 
 
 def _reason(error: Exception) -> str:
@@ -174,8 +214,14 @@ def _names(prefix: str) -> set[str]:
 
 
 def _exists(path: str) -> bool:
-    fs, root = filesystem(path)
-    return bool(fs.exists(root))
+    try:
+        fs, root = filesystem(path)
+        fs.info(root)  # `exists` takes a refusal for a no
+    except FileNotFoundError:
+        return False
+    except Exception as error:  # as above
+        raise SourceError(f"The audit logs at {path} can't be listed: {_reason(error)}.") from error
+    return True
 
 
 def _day(name: str) -> dt.date | None:

@@ -17,7 +17,7 @@ from overwatch_assets.runner.context import Load
 from overwatch_assets.runner.insert import Reading, Reject
 from overwatch_assets.sources.audit_logs.files import message_records
 from overwatch_assets.sources.audit_logs.hub import Hub, endpoint_of
-from overwatch_assets.sources.audit_logs.records import batches_of, lines_of, rejects_of
+from overwatch_assets.sources.audit_logs.records import batches_of, lines_of, looked_through
 from overwatch_assets.storage.tables import TOMBSTONE
 
 _PARSED_BYTES = 32 << 20  # of messages: bounds what one insert compares
@@ -40,7 +40,7 @@ def read_event_hub(load: Load) -> Reading:
     chunks = _chunks(_waiting(load))
     rejects: list[Reject] = []
     for chunk in chunks:
-        rejects += rejects_of(load, _raw(load, chunk), _read_messages)
+        rejects += looked_through(load, _raw(load, chunk), _read_messages)[0]
     return Reading(
         frames=[lines_of(_raw(load, chunk), _read_messages) for chunk in chunks],
         rejects=rejects,

@@ -13,7 +13,7 @@ from overwatch_assets.rules.days import DAY_MS, day_start_ms
 from overwatch_assets.rules.json_values import text_of
 from overwatch_assets.runner.context import Load
 from overwatch_assets.runner.insert import Reading
-from overwatch_assets.sources.audit_logs.records import Read, batches_of, lines_of, rejects_of
+from overwatch_assets.sources.audit_logs.records import Read, batches_of, lines_of, looked_through
 from overwatch_assets.sources.system_tables import source_table, told
 
 _DAY = "_day"
@@ -85,7 +85,7 @@ def _reading(
         return Reading(empty=f"no row of {load.window} in {place}")
     read = _read_rows(place, shape)
     parts = [rows.where(F.col(_DAY).eqNullSafe(F.lit(day))) for day in sorted(days, key=lambda day: (day is None, day))]
-    rejects = [reject for part in parts for reject in rejects_of(load, part, read)]
+    rejects = [reject for part in parts for reject in looked_through(load, part, read)[0]]
     return Reading(frames=[lines_of(part, read) for part in parts], rejects=rejects, notes={"days read": len(days)})
 
 
