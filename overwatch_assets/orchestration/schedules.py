@@ -1,4 +1,8 @@
-"""The daily schedule: what is missing, failed or stale first, then yesterday and today, for each workspace."""
+"""The daily schedule: what is missing, failed or stale first, then the three newest days, for each workspace.
+
+Of the oldest of these only events are read again: those that came more than an hour late. What they change below is
+stale, and the next tick's. To load the tables below for nothing costs what it cost the first time.
+"""
 
 import datetime as dt
 from collections.abc import Iterator, Mapping
@@ -7,6 +11,7 @@ from itertools import groupby
 import dagster as dg
 
 from overwatch_assets.config.deployment import Deployment, Workspace
+from overwatch_assets.contract.rebuild import Insert
 from overwatch_assets.contract.registry import modules
 from overwatch_assets.orchestration import settings
 from overwatch_assets.orchestration.partitions import range_tags
@@ -15,6 +20,8 @@ from overwatch_assets.rules.days import day_start_ms
 from overwatch_assets.runner.staleness import State, needed
 
 _DAY = dt.timedelta(days=1)
+_EVENTS = {t.name for t in modules() if isinstance(t.rebuild, Insert) and not t.rebuild.replaces}
+"""Tables of what happened. Others are of what is now, and say nothing new of a day that is over."""
 
 
 def daily(deployment: Deployment) -> dg.ScheduleDefinition:
@@ -25,7 +32,8 @@ def daily(deployment: Deployment) -> dg.ScheduleDefinition:
         cron_schedule="0 1 * * *",
         execution_timezone="UTC",
         target=dg.AssetSelection.groups("bronze", "silver", "gold"),
-        description="For each workspace: holes, failed and stale days first, then yesterday and today.",
+        description="For each workspace: holes, failed and stale days first, then what came late of the day before "
+        "yesterday, then yesterday and today.",
     )
     def tick(context: dg.ScheduleEvaluationContext) -> Iterator[dg.RunRequest]:
         moment = settings.now()
@@ -37,7 +45,7 @@ def daily(deployment: Deployment) -> dg.ScheduleDefinition:
 
 
 def requests(workspace: Workspace, state: State, today: dt.date, *, key: str) -> Iterator[dg.RunRequest]:
-    """Request what one workspace needs: ranges of at most its `max_days`, oldest first, then the two newest days.
+    """Request what one workspace needs: ranges of at most its `max_days`, oldest first, then the three newest days.
 
     Args:
         workspace: the workspace.
@@ -47,18 +55,21 @@ def requests(workspace: Workspace, state: State, today: dt.date, *, key: str) ->
     """
     owed = needed(state, modules(), day_start_ms(today - _DAY))
     owed = {day: names for day, names in owed.items() if day >= workspace.primordial_date}
+    again = today - 2 * _DAY
+    late = owed.pop(again, set())
     for days in _ranges(owed, workspace.max_days):
-        names = set().union(*(owed[day] for day in days))
-        yield _request(workspace, days, key, [t.name for t in modules() if t.name in names])
+        yield _request(workspace, days, key, set().union(*(owed[day] for day in days)))
+    if state.report and again >= workspace.primordial_date:
+        yield _request(workspace, [again], key, late | _EVENTS)
     newest = [day for day in (today - _DAY, today) if day >= workspace.primordial_date]
     if newest:
         yield _request(workspace, newest, key, None)
 
 
-def _request(workspace: Workspace, days: list[dt.date], key: str, names: list[str] | None) -> dg.RunRequest:
+def _request(workspace: Workspace, days: list[dt.date], key: str, names: set[str] | None) -> dg.RunRequest:
     return dg.RunRequest(
         run_key=f"{workspace.workspace_id}|{days[0]}|{days[-1]}|{key}",
-        asset_selection=None if names is None else [dg.AssetKey(n) for n in names],
+        asset_selection=None if names is None else [dg.AssetKey(t.name) for t in modules() if t.name in names],
         tags=range_tags(workspace.workspace_id, days[0], days[-1]),
     )
 
