@@ -2,14 +2,15 @@
 
 import hashlib
 import re
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from itertools import islice
 
+import pyarrow as pa
 import pyarrow.compute as pc
 from pyspark.errors import PySparkException
-from pyspark.sql import Column, DataFrame, functions as F, types as T
+from pyspark.sql import DataFrame, functions as F, types as T
 
 from overwatch_assets.contract.rebuild import Insert
 from overwatch_assets.contract.registry import tables
@@ -58,6 +59,7 @@ class Reading:
         side_rows: rows of the module's side tables (errors), in the order of their contract without common columns.
         empty: why there is nothing, when there are no frames.
         notes: counts for the report.
+        whole: files that were read to their end: what is wrong with them is in `rejects`, and no more is.
         refused: places that the storage does not let be read now, each with why: the load fails once the rest is in.
         stored: told the number of each frame, from 0, once its rows are in: the source may forget what it kept for it.
     """
@@ -67,6 +69,7 @@ class Reading:
     side_rows: dict[str, list[tuple[object, ...]]] = field(default_factory=dict)
     empty: str = ""
     notes: dict[str, int] = field(default_factory=dict)
+    whole: Collection[str] = ()
     refused: Sequence[str] = ()
     stored: Callable[[int], None] | None = None
 
@@ -80,6 +83,7 @@ def insert(load: Load, reading: Reading) -> None:
     table = load.table
     assert isinstance(table.rebuild, Insert)  # noqa: S101 - tells mypy
     quarantine(load, reading.rejects)
+    _forget_rejects(load, reading)
     for key, count in reading.notes.items():
         load.counts[key] += count
     for number, frame in enumerate(reading.frames):
@@ -214,15 +218,34 @@ def _quarantine(load: Load, rejects: Sequence[Reject]) -> None:
     load.counts["quarantined"] += len(unique)
 
 
-def forget(load: Load, which: Column) -> None:
-    """Take some of the table's input out of quarantine: what is read again, or can be."""
+def forget(load: Load, chosen: Callable[[DataFrame], DataFrame]) -> None:
+    """Take out of quarantine what is chosen among the rows of the table's input: what is read again, or is not so now."""
     store = load.store
     if not store.exists(QUARANTINE):
         return
-    old = store.read(QUARANTINE).where((F.col("source") == load.table.name) & which)
+    old = chosen(store.read(QUARANTINE).where(F.col("source") == load.table.name))
     if store.arrow(old.agg(F.count(F.lit(1)).alias("n"))).column("n")[0].as_py():
         load.lease.check()
         store.merge(QUARANTINE, lambda: old.withColumn(TOMBSTONE, F.lit(True)), dates=None)
+
+
+def _forget_rejects(load: Load, reading: Reading) -> None:
+    """Take out of quarantine what is not so any more: a file that was damaged may be whole by now."""
+    store = load.store
+    if not reading.whole:
+        return
+    still = {(r.location, r.line, r.hash) for r in reading.rejects}
+
+    def gone(rejects: DataFrame) -> DataFrame:
+        whole = store.spark.createDataFrame(pa.table({"location": sorted(reading.whole)}))
+        said = rejects.join(whole, "location", "leftsemi")
+        there = store.arrow(said.select("location", "line", "hash"))
+        over = there.filter(pa.array([tuple(row.values()) not in still for row in there.to_pylist()], pa.bool_()))
+        keys = store.spark.createDataFrame(over.rename_columns(["_location", "_line", "_hash"]))
+        same = [F.col(name).eqNullSafe(F.col(f"_{name}")) for name in there.column_names]
+        return said.join(keys, same, "leftsemi")
+
+    forget(load, gone)
 
 
 def _quarantined(load: Load, locations: set[str]) -> set[tuple[str, int | None, int]]:

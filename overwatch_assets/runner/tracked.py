@@ -592,7 +592,7 @@ def _forget_rejects(load: Load, begins: Mapping[str, int]) -> None:
     """Take out of quarantine what is about to be read again: a line that was cut off may be whole by now."""
     at = reduce(lambda a, b: a | b, [(F.col("location") == p) & (F.col("position") >= n) for p, n in begins.items()])
     files = F.col("location").isin(list(begins)) & F.col("position").isNull()
-    forget(load, at | files)
+    forget(load, lambda rejects: rejects.where(at | files))
 
 
 def _file_reject(path: str, reason: str) -> Reject:

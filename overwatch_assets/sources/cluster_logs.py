@@ -164,7 +164,7 @@ def _existing(load: Load, prefixes: list[str]) -> list[str]:
     lost = {prefix: state for prefix, state in states.items() if state.startswith(_UNREACHABLE)}
     days = load.window.days
     before = F.col("reason").startswith(_UNREACHABLE) & F.col("date").between(days[0], days[-1])
-    forget(load, before & ~is_any(F.col("location"), sorted(lost)))
+    forget(load, lambda rejects: rejects.where(before & ~is_any(F.col("location"), sorted(lost))))
     quarantine(load, [_unread(prefix, why, days[0]) for prefix, why in lost.items()])
     return [prefix for prefix in prefixes if states[prefix] == _THERE]
 

@@ -11,6 +11,7 @@ from pyspark.sql import SparkSession
 
 from overwatch_assets.contract.registry import tables
 from overwatch_assets.errors import SourceError
+from overwatch_assets.runner.state import QUARANTINE
 from overwatch_assets.sources.audit_logs import folders
 from overwatch_assets.sources.event_logs import codecs
 from overwatch_assets_tests.sources.loading import DAY1, DAY2, DAY3, NOON, START, World, at, event
@@ -217,6 +218,24 @@ def test_a_compressed_file_is_read_on_where_the_chunk_before_ended(
     assert opens[0] == 2 * -(-len(whole) // (1 << 16))
     lines = {r["actionName"]: r["fileLine"] for r in world.store.read(AUDIT).collect() if r["serviceName"] == "s"}
     assert lines == {str(n): n + 1 for n in range(1000)}
+
+
+def test_a_damaged_file_that_is_delivered_whole_is_in_quarantine_no_more(world: World) -> None:
+    """Its line that is no record still is, and so is what is wrong with other files."""
+    lines = [b'{"serviceName":"s","actionName":"%d"}\n' % n for n in range(1000)]
+    whole = gzip.compress(b"".join([b"not json\n", *lines]))
+    folder = world.deliver(DAY2, "other.json", ["[1]"]).parent
+    (folder / "a.json.gz").write_bytes(whole[: len(whole) // 2])
+    world.load("audit_log_bronze", DAY2)
+    reasons = sorted(row["reason"][:9] for row in world.rows("quarantine_bronze"))
+    assert reasons == ["not JSON:", "not a JSO", "truncated"]
+    (folder / "a.json.gz").write_bytes(whole)
+    world.load("audit_log_bronze", DAY2)
+    assert sorted(row["reason"][:9] for row in world.rows("quarantine_bronze")) == ["not JSON:", "not a JSO"]
+    assert len(world.rows("audit_log_bronze")) == 1000
+    before = world.store.version(QUARANTINE)
+    world.load("audit_log_bronze", DAY2)
+    assert world.store.version(QUARANTINE) == before
 
 
 def test_secrets_are_in_no_file_of_the_tables(world: World) -> None:

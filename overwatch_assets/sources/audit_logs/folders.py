@@ -68,7 +68,7 @@ def read_folders(load: Load, prefix: str) -> Reading:
     notes = {f"no folder date={day}": 1 for day in days if not folders.get(day)}
     listed = _json(folders) if kind == "json" else _files(folders, kind)
     rejects = [Reject(f.path, None, None, f.reason, None, None, content_hash(f.path.encode())) for f in listed.others]
-    frames, unread = _read(load, listed)
+    frames, unread, whole = _read(load, listed)
     empty = ""
     if listed.files:
         notes["files read"] = listed.files
@@ -76,11 +76,12 @@ def read_folders(load: Load, prefix: str) -> Reading:
         why = f"no folder for {load.window}" if len(notes) == len(days) else f"no file for {load.window}"
         empty = f"{why} under {prefix}"
     refused = [f"{f.path}: {f.reason}" for f in listed.refused]
-    return Reading(frames=frames, rejects=[*rejects, *unread], empty=empty, notes=notes, refused=refused)
+    found = [*rejects, *unread]
+    return Reading(frames=frames, rejects=found, empty=empty, notes=notes, whole=whole, refused=refused)
 
 
-def _read(load: Load, listed: _Listed) -> tuple[list[DataFrame], list[Reject]]:
-    """The records of each chunk and what is none; files that are refused are added to those of the listing.
+def _read(load: Load, listed: _Listed) -> tuple[list[DataFrame], list[Reject], set[str]]:
+    """The records of each chunk, what is none, and the files that have an end; refused ones join those of the listing.
 
     Each chunk is looked through first: that tells where the next one goes on, and where a compressed file ends.
     """
@@ -89,6 +90,7 @@ def _read(load: Load, listed: _Listed) -> tuple[list[DataFrame], list[Reject]]:
     at: dict[str, Position] = {}
     damaged: set[tuple[str, int]] = set()
     over: set[str] = set()
+    broken: set[str] = set()
 
     def work(ranges: Sequence[Range]) -> DataFrame:
         return load.store.spark.createDataFrame(ranges_table(ranges)).repartition(len(ranges))
@@ -102,13 +104,14 @@ def _read(load: Load, listed: _Listed) -> tuple[list[DataFrame], list[Reject]]:
         for end in sorted(ends, key=lambda end: end.pos or 0):  # of a file's ranges the last one counts
             at[end.file] = replace(_BEGIN, pos=end.pos or 0, line=end.line)
         over |= {r.tracked_path for r in ranges if r.end is not None and at[r.tracked_path].pos < r.end}
-        over |= {end.file for end in ends if end.kind != "end"}
+        broken |= {end.file for end in ends if end.kind != "end"}
+        over |= broken
         damaged |= {(end.file, end.line) for end in ends if end.kind == "fault"}
         refused = {end.file: end.reason or "" for end in ends if end.kind == "unreadable"}
         listed.refused += [ListingFailure(path, reason) for path, reason in refused.items()]
         if readable := [r for r in ranges if r.tracked_path not in refused]:
             frames.append(lines_of(work(readable), listed.read, damaged))
-    return frames, rejects
+    return frames, rejects, {r.tracked_path for chunk in listed.chunks for r in chunk} - broken
 
 
 def _json(folders: Mapping[dt.date, Sequence[str]]) -> _Listed:
