@@ -218,13 +218,13 @@ def _quarantine(load: Load, rejects: Sequence[Reject]) -> None:
     load.counts["quarantined"] += len(unique)
 
 
-def forget(load: Load, chosen: Callable[[DataFrame], DataFrame]) -> None:
-    """Take out of quarantine what is chosen among the rows of the table's input: what is read again, or is not so now."""
+def forget(load: Load, chosen: Callable[[DataFrame], DataFrame | None]) -> None:
+    """Take out of quarantine what is chosen among the rows of the table's input; None: nothing."""
     store = load.store
     if not store.exists(QUARANTINE):
         return
     old = chosen(store.read(QUARANTINE).where(F.col("source") == load.table.name))
-    if store.arrow(old.agg(F.count(F.lit(1)).alias("n"))).column("n")[0].as_py():
+    if old is not None and store.arrow(old.agg(F.count(F.lit(1)).alias("n"))).column("n")[0].as_py():
         load.lease.check()
         store.merge(QUARANTINE, lambda: old.withColumn(TOMBSTONE, F.lit(True)), dates=None)
 
@@ -236,11 +236,13 @@ def _forget_rejects(load: Load, reading: Reading) -> None:
         return
     still = {(r.location, r.line, r.hash) for r in reading.rejects}
 
-    def gone(rejects: DataFrame) -> DataFrame:
+    def gone(rejects: DataFrame) -> DataFrame | None:
         whole = store.spark.createDataFrame(pa.table({"location": sorted(reading.whole)}))
         said = rejects.join(whole, "location", "leftsemi")
         there = store.arrow(said.select("location", "line", "hash"))
         over = there.filter(pa.array([tuple(row.values()) not in still for row in there.to_pylist()], pa.bool_()))
+        if not over.num_rows:
+            return None
         keys = store.spark.createDataFrame(over.rename_columns(["_location", "_line", "_hash"]))
         same = [F.col(name).eqNullSafe(F.col(f"_{name}")) for name in there.column_names]
         return said.join(keys, same, "leftsemi")
