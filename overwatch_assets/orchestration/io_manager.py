@@ -20,7 +20,16 @@ from overwatch_assets.storage.tables import TableStore, is_any
 logger = logging.getLogger(__name__)
 
 Metadata = Mapping[str, dg.MetadataValue | str | int | float]
-_COUNTED = ("inserted", "updated", "deleted", "quarantined", "entities", "appended entities", "files read")
+_COUNTED = (
+    "inserted",
+    "updated",
+    "deleted",
+    "quarantined",
+    "entities",
+    "appended entities",
+    "files read",
+    "files failed",
+)
 
 
 class DeltaIOManager(dg.ConfigurableIOManager):

@@ -4,13 +4,16 @@ The order of a group of chunks: the rows and unreadable lines of each, change re
 is *unacknowledged* while its file's tracker says less than its position. A load that was killed leaves its side channel
 behind; the next one then records the days of all unacknowledged rows, reads the same bytes again and inserts what is
 missing. So change records need not come before the rows here.
+
+What the storage refuses is in quarantine without a line, and so is remembered: the next load of any window tries it
+again, and all that lies below a folder, however old it is by then.
 """
 
 import datetime as dt
 import logging
 import uuid
 from collections import defaultdict
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Container, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import partial, reduce
 
@@ -22,7 +25,7 @@ from pyspark.sql import Column, DataFrame, Window as Over, functions as F
 from overwatch_assets.bronze.spark_events_processedfiles import spark_events_processedfiles as TRACKER
 from overwatch_assets.engine.session import is_embedded
 from overwatch_assets.errors import SourceError
-from overwatch_assets.rules.days import day_of
+from overwatch_assets.rules.days import day_of, day_start_ms
 from overwatch_assets.rules.json_secrets import cut_from_json
 from overwatch_assets.runner.context import Load
 from overwatch_assets.runner.insert import Reject, content_hash, forget, insert_side, quarantine
@@ -62,6 +65,7 @@ _CHUNK = 128 << 20  # bytes of log that one commit holds: its memory grows with 
 _ACKNOWLEDGED = 5  # chunks that are acknowledged together: for each alone that was a tenth of a load
 _HEAD = 4096  # bytes that tell a file that was written anew: more than what all logs of one version begin with
 _OTHER_DAY = "a record of another day"
+_PROBED = 20  # logs, of those that need not be read, that are tried where all that should be were refused
 _PLACE = ("date", "filename", "filePosition")  # tells apart what has one content key
 
 
@@ -126,19 +130,77 @@ def load_event_logs(load: Load, prefixes: Iterable[str], *, cluster_id: str | No
         cores: how many ranges of a plain file are read side by side.
 
     Raises:
-        SourceError: a prefix is missing or none can be read.
+        SourceError: a prefix is missing, or no log can be read. One of several that can't be is in quarantine.
     """
     _recover(load)
-    logs, failures = _listed(prefixes)
+    logs, failures, owed = _listed(prefixes, _refused(load))
     load.counts["files listed"] += len(logs)
     known = _tracked(load)
-    pending, unreadable = _pending(load, logs, known, cluster_id)
+    pending, unreadable = _pending(load, logs, known, cluster_id, owed.keys())
     failures += unreadable
     quarantine(load, [_file_reject(f.path, f.reason) for f in failures])
     load.counts["files failed"] += len(failures)
     load.counts["files read"] += len(pending)
-    if not pending:
-        return "no event-log files" if not logs else "no new event-log data"
+    refused = {f.path for f in failures}
+    if refused and not pending and not _any_opens([log for log in logs if log.tracked_path not in refused]):
+        raise SourceError(
+            f"No event log can be read: {len(failures)} files and folders were refused, the first of them "
+            f"{failures[0].path}: {failures[0].reason}. Check the rights on them."
+        )
+    if pending:
+        _read(load, pending, known, cores)
+    opened = set().union(*owed.values()) - refused - {log.tracked_path for log in logs}
+    if opened:  # not before its logs are read: it is what remembers them
+        _forget_rejects(load, dict.fromkeys(opened, 0))
+    if pending:
+        return ""
+    empty = "no event-log files" if not logs else "no new event-log data"
+    return f"{empty}; {len(refused)} files and folders can't be read" if refused else empty
+
+
+def _refused(load: Load) -> set[str]:
+    """Files and folders that the storage refused to earlier loads."""
+    rows = load.store.read(QUARANTINE).where(
+        (F.col("source") == load.table.name) & F.col("line").isNull() & F.col("position").isNull()
+    )
+    return set(load.store.arrow(rows.select("location")).column(0).to_pylist())
+
+
+def _listed(
+    prefixes: Iterable[str], refused: set[str]
+) -> tuple[list[LogFile], list[ListingFailure], dict[str, set[str]]]:
+    """Logs under all prefixes, each once; what is refused; and of logs that were refused before, as what."""
+    logs: dict[str, LogFile] = {}
+    failures: list[ListingFailure] = []
+    owed: dict[str, set[str]] = {}
+    for prefix in sorted(set(prefixes)):
+        listing = find_logs(prefix)
+        failures += listing.failures
+        for log in listing.logs:
+            there = logs.get(log.tracked_path)
+            # Renamed while it was listed: the finished file wins.
+            if there is None or (there.in_progress and not log.in_progress):
+                logs[log.tracked_path] = log
+            path = log.tracked_path
+            places = {prefix, path, *(path[:n] for n, sign in enumerate(path) if sign == "/")} if refused else set()
+            if before := refused & places:
+                owed[path] = before | owed.get(path, set())
+    return [logs[p] for p in sorted(logs)], failures, owed
+
+
+def _any_opens(logs: Sequence[LogFile]) -> bool:
+    """Whether a log can be opened; of many, some that lie apart are tried."""
+    for log in logs[:: len(logs) // _PROBED + 1]:
+        try:
+            peek(log, limit=1)
+        except SourceError:
+            continue
+        return True
+    return False
+
+
+def _read(load: Load, pending: Sequence[Pending], known: Mapping[str, Known], cores: int) -> None:
+    """Insert what is pending, chunk by chunk."""
     by_path = {p.log.tracked_path: p for p in pending}
     heads: dict[str, set[str]] = defaultdict(set)
     for path, before in known.items():
@@ -155,22 +217,6 @@ def load_event_logs(load: Load, prefixes: Iterable[str], *, cluster_id: str | No
             load.progress(load.table.name, done, total)
         for path in {r.tracked_path for c in group for r in c}:
             heads[by_path[path].peek.head_hash].add(path)
-    return ""
-
-
-def _listed(prefixes: Iterable[str]) -> tuple[list[LogFile], list[ListingFailure]]:
-    """Logs under all prefixes, each once."""
-    logs: dict[str, LogFile] = {}
-    failures: list[ListingFailure] = []
-    for prefix in sorted(set(prefixes)):
-        listing = find_logs(prefix)
-        failures += listing.failures
-        for log in listing.logs:
-            there = logs.get(log.tracked_path)
-            # Renamed while it was listed: the finished file wins.
-            if there is None or (there.in_progress and not log.in_progress):
-                logs[log.tracked_path] = log
-    return [logs[p] for p in sorted(logs)], failures
 
 
 def _tracked(load: Load) -> dict[str, Known]:
@@ -191,27 +237,31 @@ def _tracked(load: Load) -> dict[str, Known]:
 
 
 def _pending(
-    load: Load, logs: Sequence[LogFile], known: Mapping[str, Known], cluster_id: str | None
+    load: Load, logs: Sequence[LogFile], known: Mapping[str, Known], cluster_id: str | None, owed: Container[str]
 ) -> tuple[list[Pending], list[ListingFailure]]:
-    """Logs with bytes that are not acknowledged and that may hold events of the window."""
+    """Logs with bytes that are not acknowledged and that may hold events of the window, or that earlier loads owe."""
     found: list[Pending] = []
     failures: list[ListingFailure] = []
+    primordial_ms = day_start_ms(load.workspace.primordial_date)
     for log in logs:
         before = known.get(log.tracked_path)
         if before is not None and (before.size, before.modified_ms) == (log.size, log.modified_ms):
             continue
-        if log.modified_ms is not None and log.modified_ms < load.window.from_ms:
+        is_owed = log.tracked_path in owed or (before is not None and before.modified_ms == 0)
+        from_ms = primordial_ms if is_owed else load.window.from_ms
+        until_ms = _END if is_owed else load.window.until_ms
+        if log.modified_ms is not None and log.modified_ms < from_ms:
             continue  # written before the window began
-        if before is not None and before.first_ms is not None and before.first_ms >= load.window.until_ms:
+        if before is not None and before.first_ms is not None and before.first_ms >= until_ms:
             load.counts["files after the window"] += 1
             continue
         try:
             head = peek(log, head_bytes=_HEAD)
             continues = before is not None and _continues(log, head, before)
         except SourceError as error:
-            failures.append(ListingFailure(log.path, str(error)))
+            failures.append(ListingFailure(log.tracked_path, str(error)))
             continue
-        if head.first_ms is not None and head.first_ms >= load.window.until_ms:
+        if head.first_ms is not None and head.first_ms >= until_ms:
             load.counts["files after the window"] += 1
             continue
         if before is not None and continues:
@@ -293,6 +343,7 @@ def _load_group(
             _insert(load, ranges, pending, copied, sinks[-1], cores)
             ends, rejects = _read_to(ends_of(store.location, sinks[-1]), ranges)
             quarantine(load, rejects)
+            load.counts["files failed"] += sum(end.again for end in ends.values())
             for path, end in ends.items():
                 # A compressed file's length is known when it has been read: the ranges planned behind it are empty.
                 last = max(_END if r.end is None else r.end for r in ranges if r.tracked_path == path)

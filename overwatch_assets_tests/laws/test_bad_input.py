@@ -3,16 +3,22 @@
 import gzip
 import random
 from collections import defaultdict
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, BinaryIO
 
 import pyarrow.parquet as pq
 import pytest
 from fsspec import AbstractFileSystem
+from fsspec.implementations.local import LocalFileSystem
 
 from overwatch_assets.cli.event_logs import spark_tables
 from overwatch_assets.contract.registry import tables
-from overwatch_assets.errors import SourceError
+from overwatch_assets.errors import IneligibleError, SourceError
+from overwatch_assets.runner.report import read_report
+from overwatch_assets.runner.staleness import State, needed
+from overwatch_assets.runner.window import Window
 from overwatch_assets.sources.event_logs import codecs
 from overwatch_assets_tests.laws.conftest import Opens
 from overwatch_assets_tests.laws.workshop import Workshop, day_windows, wrote
@@ -235,7 +241,7 @@ def test_a_file_that_breaks_off_while_it_is_read_is_read_on_by_the_next_load(
     """The storage fails in the middle, the file does not change, and nothing of it is lost."""
     app = application("etl")
     shop = opens("broken")
-    shop.logs.put({app.folder: File(b"".join(app.lines), at(3, 5))})
+    shop.logs.put({app.folder: File(b"".join(app.lines), at(2, 5))})
     with monkeypatch.context() as patched:
         read, calls = codecs.LogStream.read, []
 
@@ -249,8 +255,87 @@ def test_a_file_that_breaks_off_while_it_is_read_is_read_on_by_the_next_load(
         (broken,) = shop.chain(wanted=[tables()[BRONZE]])
     assert len(calls) == 4
     assert 0 < broken.counts["inserted"] < len(app.lines)
-    (rest,) = shop.chain(wanted=[tables()[BRONZE]])
+    assert broken.counts["files failed"] == 1
+    rest = shop.load(BRONZE, day(3))  # though the file is older
     assert broken.counts["inserted"] + rest.counts["inserted"] == len(set(app.lines))
+
+
+def day(n: int) -> Window:
+    return day_windows([DAYS[n]])[0]
+
+
+@contextmanager
+def refusing(call: str, where: str) -> Iterator[None]:
+    """The storage refuses a call (`info`, `ls`, `open`) on what lies at or below a place."""
+    allowed = getattr(LocalFileSystem, call)
+
+    def refuse(self: LocalFileSystem, path: str, *args: object, **more: object) -> object:
+        if where in f"{path}/":
+            raise PermissionError(13, "Access Denied")
+        return allowed(self, path, *args, **more)
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(LocalFileSystem, call, refuse)
+        yield
+
+
+@pytest.mark.parametrize("call", ["info", "ls", "open"])
+def test_where_no_log_can_be_read_the_load_fails_and_a_later_one_reads_them(opens: Opens, call: str) -> None:
+    """Access is back on the third day: the files of the first are read though they are older than its window."""
+    shop = opens(call)
+    shop.logs.put({"spark/app-1": File(start("app-1", at(0, 3)) + removed("1", at(0, 3)), at(0, 4))})
+    with refusing(call, "/logs/spark/"):
+        for n in (0, 1):
+            with pytest.raises(SourceError, match=r"^No event log can be read: .*: Access Denied\. Check the rights"):
+                shop.load(BRONZE, day(n))
+        with pytest.raises(IneligibleError):
+            shop.load("spark_executors_silver", day(0))
+    own = [tables()[BRONZE]]
+    report = read_report(shop.store(), [1006])
+    assert [r.status.split(":")[0] for r in report] == ["FAILED --> SourceError"] * 2
+    assert needed(State(report), own, day(2).from_ms) == {DAYS[0]: {BRONZE}, DAYS[1]: {BRONZE}}
+    assert shop.load(BRONZE, day(2)).counts["inserted"] == 2
+    assert quarantined(shop) == {}
+    assert [shop.load(BRONZE, day(n)).status for n in (0, 1)] == ["EMPTY: no new event-log data"] * 2
+    assert shop.load("spark_executors_silver", day(0)).status == "SUCCESS"
+
+
+def test_a_folder_without_permission_holds_nothing_up_and_is_read_once_it_may_be(opens: Opens) -> None:
+    shop = opens("folder")
+    shop.logs.put(
+        {
+            "spark/open/app-1": File(start("app-1", at(0, 3)) + removed("1", at(0, 3)), at(0, 4)),
+            "spark/closed/app-2": File(start("app-2", at(0, 5)) + removed("1", at(0, 5)), at(0, 6)),
+            "spark/closed/app-3": File(start("app-3", at(3, 5)) + removed("1", at(3, 5)), at(3, 6)),
+            # Of before the workspace's primordial date.
+            "spark/closed/app-0": File(start("app-0", at(-200, 5)), at(-200, 6)),
+        }
+    )
+    with refusing("ls", "/closed/"):
+        (first, second) = (shop.load(BRONZE, day(n)) for n in (0, 1))
+        assert shop.load("spark_executors_silver", day(0)).status == "SUCCESS"
+    assert (first.status, first.counts["inserted"], first.counts["files failed"]) == ("SUCCESS", 2, 1)
+    assert (second.status, second.counts["files failed"]) == (
+        "EMPTY: no new event-log data; 1 files and folders can't be read",
+        1,
+    )
+    assert quarantined(shop).keys() == {"closed"}
+    # Also what is later than this window: that day may have been loaded while the folder was closed.
+    assert shop.load(BRONZE, day(2)).counts["inserted"] == 4
+    assert rows_of(shop).keys() == {"app-1", "app-2", "app-3"}
+    assert quarantined(shop) == {}
+    assert shop.load(BRONZE, day(2)).status == "EMPTY: no new event-log data"
+
+
+def test_a_file_that_was_refused_is_read_by_a_load_of_another_day(opens: Opens) -> None:
+    shop = opens("other-day")
+    both = {p: f for p, f in bad_files().items() if p.endswith(("good", "no-permission"))}
+    shop.logs.put(both)
+    with refusing("open", "/no-permission/"):
+        assert shop.load(BRONZE, day(1)).status == "SUCCESS"
+    assert shop.load(BRONZE, day(3)).counts["inserted"] == 2
+    assert rows_of(shop).keys() == {"app-good", "app-secret"}
+    assert quarantined(shop) == {}
 
 
 def test_a_missing_path_is_one_clear_error(opens: Opens) -> None:
