@@ -92,11 +92,12 @@ def checks_of(table: Table, partitions: dg.MultiPartitionsDefinition) -> dg.Asse
         asked = everything if days is None else {w: d for w, d in days.items() if w != ACCOUNT}
         yield from _rows(table, Checked(spark, asked))
         below = _below(table, context)
-        states = spark.states([table, *below], fresh=asked)
+        states, unread = spark.states([table, *below], fresh=asked)
         # Of all workspaces: a check shows its last result alone, which else would hide what another's run found.
         of_run_days = None if days is None else sorted({d for each in asked.values() for d in each or ()})
         told: dict[str, Findings] = {}
-        for name, found in _of_all(table, states, Checked(spark, dict.fromkeys(everything, of_run_days))):
+        for name, found in _of_all(table, states, Checked(spark, dict.fromkeys(states, of_run_days))):
+            found.lines += [f"workspace {w}: {error}" for w, error in unread.items()]
             told[name] = found
             yield found.result(table, name, dg.AssetCheckSeverity.WARN)
         if table.layer == "bronze":

@@ -18,6 +18,7 @@ from overwatch_assets.config.deployment import Deployment
 from overwatch_assets.config.secrets import SecretReference, resolve
 from overwatch_assets.contract.table import Table
 from overwatch_assets.engine.session import session
+from overwatch_assets.errors import OverwatchError
 from overwatch_assets.orchestration import settings
 from overwatch_assets.orchestration.state import state_of
 from overwatch_assets.runner.platform import Platform
@@ -39,7 +40,7 @@ class SparkResource(LazyPySparkResource):
     )
     _stack: ExitStack | None = PrivateAttr(default=None)
     _platform: Platform | None = PrivateAttr(default=None)
-    _states: dict[str, State] = PrivateAttr(default_factory=dict)
+    _states: dict[str, State | OverwatchError] = PrivateAttr(default_factory=dict)
     _now: dt.datetime | None = PrivateAttr(default=None)
 
     @contextmanager
@@ -71,17 +72,34 @@ class SparkResource(LazyPySparkResource):
             self._platform = Platform(self.deployment, self.spark_session)
         return self._platform
 
-    def states(self, tables: Sequence[Table], *, fresh: Container[str]) -> dict[str, State]:
-        """Return what some tables have loaded, by active workspace: read now for some, for others once in a run."""
+    def states(
+        self, tables: Sequence[Table], *, fresh: Container[str]
+    ) -> tuple[dict[str, State], dict[str, OverwatchError]]:
+        """Return what some tables have loaded, by active workspace: read now for some, for others once in a run.
+
+        And of which of the others it cannot be read, with the reason.
+
+        Raises:
+            StorageError: it cannot be read of one of ``fresh``.
+        """
         found: dict[str, State] = {}
+        unread: dict[str, OverwatchError] = {}
         for workspace_id in (w.workspace_id for w in self.deployment.active_workspaces):
             if workspace_id in fresh:
                 found[workspace_id] = state_of(self.deployment, workspace_id, tables)
+                continue
+            state = self._states.get(workspace_id)
+            if state is None:
+                try:
+                    state = state_of(self.deployment, workspace_id)
+                except OverwatchError as error:
+                    state = error
+                self._states[workspace_id] = state
+            if isinstance(state, State):
+                found[workspace_id] = state
             else:
-                if workspace_id not in self._states:
-                    self._states[workspace_id] = state_of(self.deployment, workspace_id)
-                found[workspace_id] = self._states[workspace_id]
-        return found
+                unread[workspace_id] = state
+        return found, unread
 
     def _init_session(self) -> None:
         if self._spark_session is None:

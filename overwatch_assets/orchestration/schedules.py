@@ -13,6 +13,7 @@ import dagster as dg
 from overwatch_assets.config.deployment import Deployment, Workspace
 from overwatch_assets.contract.rebuild import Insert
 from overwatch_assets.contract.registry import modules
+from overwatch_assets.errors import OverwatchError
 from overwatch_assets.orchestration import settings
 from overwatch_assets.orchestration.partitions import range_tags
 from overwatch_assets.orchestration.state import state_of
@@ -38,7 +39,11 @@ def daily(deployment: Deployment) -> dg.ScheduleDefinition:
     def tick(context: dg.ScheduleEvaluationContext) -> Iterator[dg.RunRequest]:
         moment = settings.now()
         for workspace in deployment.active_workspaces:
-            state = state_of(deployment, workspace.workspace_id)
+            try:
+                state = state_of(deployment, workspace.workspace_id)
+            except OverwatchError as error:  # one workspace's storage must not keep the others from being loaded
+                context.log.warning(f"workspace {workspace.workspace_id}: {error}")  # noqa: G004 - shown with the tick
+                state = State()  # its newest days are asked for: they are loaded, or their run says what is wrong
             yield from requests(workspace, state, moment.date(), key=context.scheduled_execution_time.isoformat())
 
     return tick

@@ -4,7 +4,9 @@ import deltalake
 import pyarrow as pa
 
 from overwatch_assets.contract.table import Table
+from overwatch_assets.errors import StorageError
 from overwatch_assets.storage.location import Location
+from overwatch_assets.storage.snapshots import latest_version
 
 
 def scan(location: Location, table: Table, select: str, *, organization_id: str, tail: str = "") -> pa.Table | None:
@@ -16,10 +18,20 @@ def scan(location: Location, table: Table, select: str, *, organization_id: str,
         select: what to select, as SQL; camel-case names in double quotes.
         organization_id: the workspace.
         tail: SQL after the condition on the workspace.
+
+    Raises:
+        StorageError: the table cannot be read.
     """
-    if not location.fs.exists(location.key(table.name, "_delta_log")):
-        return None
+    path = location.path(table.name)
     quoted = organization_id.replace("'", "''")
     query = f"SELECT {select} FROM t WHERE organization_id = '{quoted}' {tail}"
-    read = deltalake.QueryBuilder().register("t", deltalake.DeltaTable(location.path(table.name))).execute(query)
-    return pa.table(read.read_all())
+    try:
+        if latest_version(location, table.name) is None:
+            return None
+        read = deltalake.QueryBuilder().register("t", deltalake.DeltaTable(path)).execute(query)
+        return pa.table(read.read_all())
+    except Exception as error:  # file systems let the errors of their client libraries through
+        raise StorageError(
+            f"{table.name} of workspace {organization_id} at {path} can't be read: {type(error).__name__}: {error}. "
+            "Check its storage_prefix, and the rights on it"
+        ) from error

@@ -284,3 +284,15 @@ def test_a_check_shows_what_was_seen_last_not_what_was_planned_last(
     evaluation = event.get_dagster_event().event_specific_data
     assert isinstance(evaluation, dg.AssetCheckEvaluation)
     assert (evaluation.passed, evaluation.description) == (False, "workspace 123: 2024-05-02 is not loaded")
+
+
+def test_a_workspace_whose_report_cannot_be_read_is_found_by_the_others_checks_and_stops_none(
+    full: World, definitions: dg.Definitions, instance: dg.DagsterInstance
+) -> None:
+    full.break_report("123")
+    result = run(definitions, instance, "2024-05-02|456", "2024-05-02|456", only=(*BRONZE, "spark_jobs_silver"))
+    assert result.success
+    assert rows(result, "spark_jobs_silver") == {"2024-05-02|456": 15}
+    found = checks(result)["spark_jobs_silver", "no_holes"]
+    assert not found.passed
+    assert (found.description or "").startswith("workspace 123: pipeline_report of workspace 123 at ")

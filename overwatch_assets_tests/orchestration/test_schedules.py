@@ -106,3 +106,14 @@ def test_tick_asks_once_for_each_workspace(definitions: dg.Definitions, instance
     data = schedule.evaluate_tick(context)
     assert [r.tags["overwatch/workspace"] for r in data.run_requests or []] == ["123", "456"]
     assert len({r.run_key for r in data.run_requests or []}) == 2
+
+
+def test_a_workspace_whose_report_cannot_be_read_does_not_stop_the_others(
+    world: World, definitions: dg.Definitions, instance: dg.DagsterInstance
+) -> None:
+    """Its newest days are asked for all the same: their run says what is wrong."""
+    world.break_report("123")
+    schedule = definitions.resolve_schedule_def("daily")
+    context = dg.build_schedule_context(instance, scheduled_execution_time=dt.datetime(2024, 5, 10, 1, tzinfo=dt.UTC))
+    requested = schedule.evaluate_tick(context).run_requests or []
+    assert [r.tags["overwatch/workspace"] for r in requested] == ["123", "456"]

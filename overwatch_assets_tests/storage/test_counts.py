@@ -7,6 +7,7 @@ import pytest
 from pyspark.sql import SparkSession
 
 from overwatch_assets.contract.table import ORGANIZATION, Column, Table
+from overwatch_assets.errors import StorageError
 from overwatch_assets.storage.location import Location
 from overwatch_assets.storage.scan import scan
 from overwatch_assets.storage.tables import TableStore
@@ -53,3 +54,12 @@ def test_scan_reads_one_workspace_without_a_session(spark: SparkSession, tmp_pat
     quoted = scan(location, TABLE, "id", organization_id="it's")
     assert quoted is not None
     assert quoted.to_pylist() == [{"id": 7}]
+
+
+def test_scan_of_a_log_without_a_commit_has_no_rows_and_of_a_broken_one_is_one_clear_error(tmp_path: Path) -> None:
+    log = tmp_path / "counted_bronze" / "_delta_log"
+    log.mkdir(parents=True)
+    assert scan(Location(str(tmp_path)), TABLE, "id", organization_id="1") is None  # as a killed process leaves it
+    (log / f"{0:020}.json").write_text("no commit")
+    with pytest.raises(StorageError, match=r"^counted_bronze of workspace 1 at .*/counted_bronze can't be read: "):
+        scan(Location(str(tmp_path)), TABLE, "id", organization_id="1")
