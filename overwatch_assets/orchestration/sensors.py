@@ -33,6 +33,7 @@ LOGS_TAG = "overwatch/logs"
 _COMPARE_EVERY_MS = 3_600_000
 _MOST_FILES = 2_000  # of a workspace in one tick; the cursor continues with the next
 _MOST_SECONDS = 30.0  # of a tick, half of what Dagster gives it
+_LEAST_FILES = 10  # of a workspace in one tick, however long it took to list them
 _SETTLED_MS = 2_000  # a younger file may change again within the same time stamp
 _TRIES = 3  # of one set of files whose run fails
 _FAILED = (dg.DagsterRunStatus.FAILURE, dg.DagsterRunStatus.CANCELED)
@@ -58,6 +59,7 @@ class Seen:
         waiting: ranges of days that wait, disjoint and in order.
         newest_ms: newest modification time of the files that wait.
         digest: of their paths, sizes and times.
+        unfinished: files were left for the next tick.
     """
 
     modified_ms: int = -1
@@ -67,6 +69,7 @@ class Seen:
     waiting: tuple[Range, ...] = ()
     newest_ms: int = 0
     digest: str = ""
+    unfinished: bool = False
 
     @classmethod
     def parsed(cls, cursor: str | None) -> "dict[str, Seen]":
@@ -122,6 +125,7 @@ def new_cluster_logs(deployment: Deployment) -> dg.SensorDefinition:
         cursor = Seen.parsed(context.cursor)
         moment = Tick(settings.now(), time.time_ns() // 1_000_000, _interval_ms())
         requests: list[dg.RunRequest] = []
+        unfinished: list[str] = []
         for workspace in deployment.active_workspaces:
             name = workspace.workspace_id
             busy = _is_busy(context.instance, name)
@@ -134,9 +138,13 @@ def new_cluster_logs(deployment: Deployment) -> dg.SensorDefinition:
                 requests += _requests(context.instance, workspace, seen)
                 seen = seen.requested(moment.ms)
             cursor[name] = seen
+            unfinished += [f"workspace {name}"] if seen.unfinished else []
+        reason = "no new event logs, or a run for them is under way"
+        if unfinished:
+            reason += f"; the next tick looks at more files of {', '.join(unfinished)}"
         return dg.SensorResult(
             run_requests=requests,
-            skip_reason=None if requests else dg.SkipReason("no new event logs, or a run for them is under way"),
+            skip_reason=None if requests else dg.SkipReason(reason),
             cursor=json.dumps({name: asdict(seen) for name, seen in sorted(cursor.items())}),
         )
 
@@ -163,8 +171,9 @@ def looked(deployment: Deployment, workspace: Workspace, seen: Seen, tick: Tick,
     Raises:
         SourceError: a folder of logs is missing or cannot be reached.
     """
-    if tick.ms - seen.compared_ms >= _COMPARE_EVERY_MS and not busy and not seen.waiting:
+    if tick.ms - seen.compared_ms >= _COMPARE_EVERY_MS and not busy and not seen.unfinished:
         seen = replace(seen, modified_ms=-1, path="", compared_ms=tick.ms)
+    seen = replace(seen, unfinished=False)
     logs = sorted(_listed(deployment, workspace, tick.now), key=_mark)
     after = [log for log in logs if _mark(log) > (seen.modified_ms, seen.path)]
     settled = list(takewhile(lambda log: not tick.ms - _SETTLED_MS < (log.modified_ms or 0) <= tick.ms, after))
@@ -175,8 +184,8 @@ def looked(deployment: Deployment, workspace: Workspace, seen: Seen, tick: Tick,
     for log in settled:
         before = read.get(log.tracked_path)
         if before is None or (before.size, before.modified_ms) != (log.size, log.modified_ms or 0):
-            if opened >= _MOST_FILES or time.monotonic() > tick.deadline:
-                return seen  # the next tick continues here
+            if opened >= (_LEAST_FILES if time.monotonic() > tick.deadline else _MOST_FILES):
+                return replace(seen, unfinished=True)  # the next tick continues here
             opened += 1
             days = _days(log, before, workspace, tick.now.date())
             if days is not None:

@@ -196,6 +196,57 @@ def test_missing_folder_of_one_workspace_does_not_hide_the_others(world: World, 
     assert sensor.tick() == [("2024-05-06|456", "2024-05-06|456")]
 
 
+def test_broken_tables_of_one_workspace_do_not_hide_the_others(world: World, sensor: Sensor) -> None:
+    world.log("123", "failures-spark42.zstd", "2024-05-05T10:00", "app-1")
+    world.log("456", "failures-spark42.zstd", "2024-05-06T10:00", "app-2")
+    log = Path(world.deployment.table_root("123")) / "spark_events_processedfiles" / "_delta_log"
+    log.mkdir(parents=True)
+    (log / f"{0:020}.json").write_text("no commit")
+    assert sensor.tick() == [("2024-05-06|456", "2024-05-06|456")]
+    (log / f"{0:020}.json").unlink()  # a log without a commit, as a killed process leaves it, is no table
+    assert sensor.tick() == [("2024-05-05|123", "2024-05-05|123")]
+
+
+def test_the_comparison_is_made_though_a_growing_file_waits(world: World) -> None:
+    """An hour later a file waits for the interval; a late one with an old time is found beside it."""
+    world.log("123", "failures-spark42.zstd", "2024-05-02T10:00", "app-late")
+    workspace = world.deployment.workspace("123")
+    tick = Tick(dt.datetime(2024, 5, 6, 12, tzinfo=dt.UTC), HOUR_MS * 24 * 365 * 60, 15 * 60_000)
+    may_6_ms = 1_714_953_600_000
+    growing = Seen(may_6_ms, "", tick.ms - HOUR_MS, tick.ms - 60_000, (("2024-05-05", "2024-05-06"),), may_6_ms, "d")
+    seen = looked(world.deployment, workspace, replace(growing, compared_ms=tick.ms - HOUR_MS + 1), tick, busy=False)
+    assert seen.waiting == (("2024-05-05", "2024-05-06"),)
+    assert looked(world.deployment, workspace, growing, tick, busy=True).waiting == seen.waiting
+    seen = looked(world.deployment, workspace, growing, tick, busy=False)
+    assert seen.waiting == (("2024-05-02", "2024-05-02"), ("2024-05-05", "2024-05-06"))
+    assert seen.compared_ms == tick.ms
+
+
+def test_some_files_are_looked_at_though_listing_them_took_all_the_time(
+    world: World, sensor: Sensor, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(sensors, "_MOST_SECONDS", -1.0)
+    monkeypatch.setattr(sensors, "_LEAST_FILES", 2)
+    for day in (2, 3, 4):
+        world.log("123", "failures-spark42.zstd", f"2024-05-0{day}T10:00", f"app-{day}", lines=20)
+    assert sensor.tick() == [("2024-05-02|123", "2024-05-03|123")]
+    sensor.compare_again()  # not before the first look has come to its end
+    assert sensor.tick() == [("2024-05-04|123", "2024-05-04|123")]
+
+
+def test_a_look_that_is_not_at_its_end_says_so(
+    world: World, definitions: dg.Definitions, instance: dg.DagsterInstance, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(sensors, "_MOST_FILES", 1)
+    for number in (1, 2):  # of before the primordial date, so that nothing is asked for
+        world.log("123", "failures-spark42.zstd", "2024-04-02T10:00", f"app-{number}", lines=20)
+    sensor = definitions.resolve_sensor_def("new_cluster_logs")
+    result = sensor(dg.build_sensor_context(instance, definitions=definitions))
+    assert isinstance(result, dg.SensorResult)
+    assert result.skip_reason is not None
+    assert (result.skip_reason.skip_message or "").endswith("; the next tick looks at more files of workspace 123")
+
+
 def test_thousands_of_files_fit_into_a_tick(world: World, sensor: Sensor) -> None:
     one = world.log("123", "failures-spark42.zstd", "2024-05-02T10:00", "app-1", lines=20).read_bytes()
     for number in range(3_000):
