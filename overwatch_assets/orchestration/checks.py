@@ -135,8 +135,8 @@ def _rows(table: Table, checked: Checked) -> Iterator[dg.AssetCheckResult]:
     for workspace_id, store, days in checked.stores():
         if not store.exists(table):
             continue
-        contract.lines += [f"workspace {workspace_id}: {text}" for text in store.differences(table)]
-        if contract.lines:
+        if differences := store.differences(table):
+            contract.lines += [f"workspace {workspace_id}: {text}" for text in differences]
             continue
         nulls = [F.sum(F.col(n).isNull().cast("bigint")).alias(f"null_{n}") if n not in keys else None for n in filled]
         grouped = (
