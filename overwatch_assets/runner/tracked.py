@@ -30,6 +30,7 @@ from overwatch_assets.rules.json_secrets import cut_from_json
 from overwatch_assets.runner.context import Load
 from overwatch_assets.runner.insert import Reject, content_hash, forget, insert_side, quarantine
 from overwatch_assets.runner.records import change_records
+from overwatch_assets.runner.state import QUARANTINE
 from overwatch_assets.sources.event_logs.codecs import Codec
 from overwatch_assets.sources.event_logs.events import log_id_of
 from overwatch_assets.sources.event_logs.listing import ListingFailure, LogFile, find_logs
