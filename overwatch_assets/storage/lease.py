@@ -6,8 +6,8 @@ nothing but its own file has changed. The holder renews by rewriting its file, a
 one.
 
 So no two hold it. Of a holder that renews late and a process that takes its lease, each writes before it looks, and at
-least one sees the other and gives way. A number is free again only after a newer lease was held, of which the file, or
-one newer still, stays: who was slow, and creates a number that had been given, sees that file.
+least one sees the other and gives way. A number that was held is free again only after a newer lease was held, of which
+the file, or one newer still, stays: who was slow, and creates a number that was held, sees that file.
 """
 
 import json
