@@ -35,7 +35,6 @@ from overwatch_assets_tests.laws.literal_costs import (
     SILVER,
     STATES,
     CostShop,
-    H,
     Row,
     Told,
     at,
@@ -400,11 +399,11 @@ def test_case_14_a_start_after_a_lost_termination(ways: Ways) -> None:
     ] == [
         ("CREATING", at(0, 10), 5, at(0, 10)),
         ("RUNNING", at(0, 10.5), 5, at(0, 10)),
-        ("TERMINATING_IMPUTED", at(0, 11.5) + 1, 0, at(0, 10)),  # an hour after the last sign of life
+        ("TERMINATING_IMPUTED", at(0, 11.5), 0, at(0, 10)),  # an hour after the last sign of life
         ("STARTING", at(2, 10), 1, at(2, 10)),
         ("TERMINATING", at(2, 12), 0, at(2, 10)),
     ]
-    assert ways.at_once.cost("c14") == {DAYS[0]: pytest.approx(6 * (1.5 + 1 / H)), DAYS[2]: 4.0}
+    assert ways.at_once.cost("c14") == {DAYS[0]: 9.0, DAYS[2]: 4.0}
     ways.check_rows("c14")
 
 
