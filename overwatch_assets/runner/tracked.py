@@ -4,16 +4,12 @@ The order of a group of chunks: the rows and unreadable lines of each, change re
 is *unacknowledged* while its file's tracker says less than its position. A load that was killed leaves its side channel
 behind; the next one then records the days of all unacknowledged rows, reads the same bytes again and inserts what is
 missing. So change records need not come before the rows here.
-
-What the storage refuses is in quarantine without a line, and so is remembered: the next load of any window tries it
-again, and all that lies below a folder, however old it is by then.
 """
 
 import datetime as dt
-import logging
 import uuid
 from collections import defaultdict
-from collections.abc import Container, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import partial, reduce
 
@@ -25,29 +21,31 @@ from pyspark.sql import Column, DataFrame, Window as Over, functions as F
 from overwatch_assets.bronze.spark_events_processedfiles import spark_events_processedfiles as TRACKER
 from overwatch_assets.engine.session import is_embedded
 from overwatch_assets.errors import SourceError
-from overwatch_assets.rules.days import day_of, day_start_ms
+from overwatch_assets.rules.days import day_of
 from overwatch_assets.rules.json_secrets import cut_from_json
 from overwatch_assets.runner.context import Load
 from overwatch_assets.runner.insert import Reject, content_hash, forget, insert_side, quarantine
+from overwatch_assets.runner.pending import (
+    Known,
+    Pending,
+    any_opens,
+    contexts,
+    known_logs,
+    listed,
+    pending_of,
+    refused_before,
+)
 from overwatch_assets.runner.records import change_records
-from overwatch_assets.runner.state import QUARANTINE
-from overwatch_assets.sources.event_logs.codecs import Codec
-from overwatch_assets.sources.event_logs.events import log_id_of
-from overwatch_assets.sources.event_logs.listing import ListingFailure, LogFile, find_logs
 from overwatch_assets.sources.event_logs.reader import (
     LINES,
     RANGES,
-    Peek,
     Position,
     Range,
-    peek,
     plan_ranges,
     ranges_table,
 )
 from overwatch_assets.sources.event_logs.sink import NO_EVENT, ends_of, read_into_sink
 from overwatch_assets.storage.tables import TOMBSTONE, is_any
-
-logger = logging.getLogger(__name__)
 
 _LABELS = pa.schema(
     [
@@ -64,40 +62,8 @@ SINK = "_reading"
 _END = 1 << 62
 _CHUNK = 128 << 20  # bytes of log that one commit holds: its memory grows with them
 _ACKNOWLEDGED = 5  # chunks that are acknowledged together: for each alone that was a tenth of a load
-_HEAD = 4096  # bytes that tell a file that was written anew: more than what all logs of one version begin with
 _OTHER_DAY = "a record of another day"
-_PROBED = 20  # logs, of those that need not be read, that are tried where all that should be were refused
 _PLACE = ("date", "filename", "filePosition")  # tells apart what has one content key
-
-
-@dataclass(frozen=True)
-class Known:
-    """A tracker row."""
-
-    size: int
-    modified_ms: int
-    position: Position
-    head_hash: str
-    head_bytes: int
-    first_ms: int | None
-    cluster_id: str | None
-    failed: bool
-
-
-@dataclass(frozen=True)
-class Pending:
-    """A log with something to read, and where to begin."""
-
-    log: LogFile
-    at: Position
-    peek: Peek
-    cluster_id: str | None
-
-    @property
-    def log_id(self) -> str | None:
-        """Identity of the log as far as path and head tell it."""
-        folder = self.log.rolling_folder
-        return self.log.spark_context_id or self.peek.log_id or (None if folder is None else log_id_of(folder))
 
 
 @dataclass(frozen=True)
@@ -134,16 +100,16 @@ def load_event_logs(load: Load, prefixes: Iterable[str], *, cluster_id: str | No
         SourceError: a prefix is missing, or no log can be read. One of several that can't be is in quarantine.
     """
     _recover(load)
-    logs, failures, owed = _listed(prefixes, _refused(load))
+    logs, failures, owed = listed(prefixes, refused_before(load))
     load.counts["files listed"] += len(logs)
-    known = _tracked(load)
-    pending, unreadable = _pending(load, logs, known, cluster_id, owed.keys())
+    known = known_logs(load)
+    pending, unreadable = pending_of(load, logs, known, cluster_id, owed.keys())
     failures += unreadable
     quarantine(load, [_file_reject(f.path, f.reason) for f in failures])
     load.counts["files failed"] += len(failures)
     load.counts["files read"] += len(pending)
     refused = {f.path for f in failures}
-    if refused and not pending and not _any_opens([log for log in logs if log.tracked_path not in refused]):
+    if refused and not pending and not any_opens([log for log in logs if log.tracked_path not in refused]):
         raise SourceError(
             f"No event log can be read: {len(failures)} files and folders were refused, the first of them "
             f"{failures[0].path}: {failures[0].reason}. Check the rights on them."
@@ -159,54 +125,13 @@ def load_event_logs(load: Load, prefixes: Iterable[str], *, cluster_id: str | No
     return f"{empty}; {len(refused)} files and folders can't be read" if refused else empty
 
 
-def _refused(load: Load) -> set[str]:
-    """Files and folders that the storage refused to earlier loads."""
-    rows = load.store.read(QUARANTINE).where(
-        (F.col("source") == load.table.name) & F.col("line").isNull() & F.col("position").isNull()
-    )
-    return set(load.store.arrow(rows.select("location")).column(0).to_pylist())
-
-
-def _listed(
-    prefixes: Iterable[str], refused: set[str]
-) -> tuple[list[LogFile], list[ListingFailure], dict[str, set[str]]]:
-    """Logs under all prefixes, each once; what is refused; and of logs that were refused before, as what."""
-    logs: dict[str, LogFile] = {}
-    failures: list[ListingFailure] = []
-    owed: dict[str, set[str]] = {}
-    for prefix in sorted(set(prefixes)):
-        listing = find_logs(prefix)
-        failures += listing.failures
-        for log in listing.logs:
-            there = logs.get(log.tracked_path)
-            # Renamed while it was listed: the finished file wins.
-            if there is None or (there.in_progress and not log.in_progress):
-                logs[log.tracked_path] = log
-            path = log.tracked_path
-            places = {prefix, path, *(path[:n] for n, sign in enumerate(path) if sign == "/")} if refused else set()
-            if before := refused & places:
-                owed[path] = before | owed.get(path, set())
-    return [logs[p] for p in sorted(logs)], failures, owed
-
-
-def _any_opens(logs: Sequence[LogFile]) -> bool:
-    """Whether a log can be opened; of many, some that lie apart are tried."""
-    for log in logs[:: len(logs) // _PROBED + 1]:
-        try:
-            peek(log, limit=1)
-        except SourceError:
-            continue
-        return True
-    return False
-
-
 def _read(load: Load, pending: Sequence[Pending], known: Mapping[str, Known], cores: int) -> None:
     """Insert what is pending, chunk by chunk."""
     by_path = {p.log.tracked_path: p for p in pending}
     heads: dict[str, set[str]] = defaultdict(set)
     for path, before in known.items():
         heads[before.head_hash].add(path)
-    stored = {r["SparkContextID"] for r in load.store.arrow(_contexts(load)).to_pylist()}
+    stored = {r["SparkContextID"] for r in load.store.arrow(contexts(load)).to_pylist()}
     done, total = 0, sum(p.log.size for p in pending)
     state: dict[str, End] = {}
     chunks = plan_ranges(((p.log, p.at) for p in pending), cores, _CHUNK)
@@ -218,101 +143,6 @@ def _read(load: Load, pending: Sequence[Pending], known: Mapping[str, Known], co
             load.progress(load.table.name, done, total)
         for path in {r.tracked_path for c in group for r in c}:
             heads[by_path[path].peek.head_hash].add(path)
-
-
-def _tracked(load: Load) -> dict[str, Known]:
-    rows = load.store.arrow(load.store.read(TRACKER)).to_pylist()
-    return {
-        r["filename"]: Known(
-            r["fileSize"],
-            r["fileCreateEpochMS"],
-            Position(r["position"], r["nextLine"], r["logId"], r["lastTimeMS"]),
-            r["headHash"] or "",
-            r["headBytes"] or 0,
-            r["firstTimeMS"],
-            r["clusterId"],
-            r["failed"],
-        )
-        for r in rows
-    }
-
-
-def _pending(
-    load: Load, logs: Sequence[LogFile], known: Mapping[str, Known], cluster_id: str | None, owed: Container[str]
-) -> tuple[list[Pending], list[ListingFailure]]:
-    """Logs with bytes that are not acknowledged and that may hold events of the window, or that earlier loads owe."""
-    found: list[Pending] = []
-    failures: list[ListingFailure] = []
-    primordial_ms = day_start_ms(load.workspace.primordial_date)
-    for log in logs:
-        before = known.get(log.tracked_path)
-        if before is not None and (before.size, before.modified_ms) == (log.size, log.modified_ms):
-            continue
-        is_owed = log.tracked_path in owed or (before is not None and before.modified_ms == 0)
-        from_ms = primordial_ms if is_owed else load.window.from_ms
-        until_ms = _END if is_owed else load.window.until_ms
-        if log.modified_ms is not None and log.modified_ms < from_ms:
-            continue  # written before the window began
-        if before is not None and before.first_ms is not None and before.first_ms >= until_ms:
-            load.counts["files after the window"] += 1
-            continue
-        try:
-            head = peek(log, head_bytes=_HEAD)
-            continues = before is not None and _continues(log, head, before)
-        except SourceError as error:
-            failures.append(ListingFailure(log.tracked_path, str(error)))
-            continue
-        if head.first_ms is not None and head.first_ms >= until_ms:
-            load.counts["files after the window"] += 1
-            continue
-        if before is not None and continues:
-            found.append(Pending(log, before.position, head, before.cluster_id))
-        else:
-            found.append(Pending(log, Position(), head, log.cluster_id or head.cluster_id or cluster_id))
-    return _one_cluster_a_log(load, found, logs), failures
-
-
-def _continues(log: LogFile, head: Peek, before: Known) -> bool:
-    """Whether the file begins as it did; one of the same name that does not was written anew, and is read whole."""
-    if before.position.pos == 0 or before.head_bytes == 0:
-        return False
-    if log.codec is Codec.PLAIN and log.size < before.position.pos:
-        return False
-    now = head if head.head_bytes == before.head_bytes else peek(log, head_bytes=before.head_bytes)
-    return now.head_hash == before.head_hash
-
-
-def _one_cluster_a_log(load: Load, pending: Sequence[Pending], logs: Sequence[LogFile]) -> list[Pending]:
-    """Give all files of one log the same cluster: rolled files name it only in the first of them."""
-    by_log: dict[str, set[str]] = defaultdict(set)
-    for p in pending:
-        if p.log_id and p.cluster_id:
-            by_log[p.log_id].add(p.cluster_id)
-    stored = {r["SparkContextID"]: r["clusterId"] for r in load.store.arrow(_contexts(load)).to_pylist()}
-    chosen = []
-    for p in pending:
-        cluster = p.cluster_id
-        if p.log.cluster_id is None and p.log_id is not None:
-            if p.log.rolling_folder is not None and p.log_id not in stored and not by_log[p.log_id]:
-                by_log[p.log_id] |= _cluster_in_folder(p.log.rolling_folder, logs)
-            cluster = stored.get(p.log_id) or min(by_log[p.log_id], default=cluster)
-            if cluster == p.log_id:
-                cluster = None
-        chosen.append(replace(p, cluster_id=cluster))
-    return chosen
-
-
-def _cluster_in_folder(folder: str, logs: Sequence[LogFile]) -> set[str]:
-    """Find the cluster that the first file to name one names, also where that file has nothing for this load."""
-    for log in (log for log in logs if log.rolling_folder == folder):
-        try:
-            cluster = peek(log).cluster_id
-        except SourceError:  # reported where that file is read
-            logger.debug("%s can't be read for its cluster", log.path)
-            continue
-        if cluster is not None:
-            return {cluster}
-    return set()
 
 
 def _load_group(
@@ -469,10 +299,6 @@ def _folders(path: str) -> dict[str, str]:
     return {"byCluster": cluster, "byDriverHost": host, "bySparkContext": context}
 
 
-def _contexts(load: Load) -> DataFrame:
-    return load.changes.keys_of(load.table, ("clusterId", "SparkContextID"))
-
-
 def _recover(load: Load) -> None:
     """Finish what a load that was killed had committed and not acknowledged, and remove what it left behind.
 
@@ -484,7 +310,7 @@ def _recover(load: Load) -> None:
     if not store.location.fs.exists(sinks):
         return
     if store.location.fs.ls(sinks, detail=False):
-        known = {path: row.position.pos for path, row in _tracked(load).items()}
+        known = {path: row.position.pos for path, row in known_logs(load).items()}
         read_to = store.arrow(store.read(load.table).groupBy("filename").agg(F.max("filePosition").alias("pos")))
         begins = {
             r["filename"]: known.get(r["filename"], 0)
@@ -492,7 +318,7 @@ def _recover(load: Load) -> None:
             if r["pos"] >= known.get(r["filename"], 0)
         }
         if begins:
-            stored = set(store.arrow(_contexts(load).select("SparkContextID").distinct()).column(0).to_pylist())
+            stored = set(store.arrow(contexts(load).select("SparkContextID").distinct()).column(0).to_pylist())
             _settle(load, _unacknowledged(begins), stored)
     store.location.fs.rm(sinks, recursive=True)
 
