@@ -169,7 +169,7 @@ def looked(deployment: Deployment, workspace: Workspace, seen: Seen, tick: Tick,
     """Look at a workspace's logs, and return what is known then: the watermark moved on, new days waiting.
 
     Raises:
-        SourceError: a folder of logs is missing or cannot be reached.
+        SourceError: a folder of logs is missing or cannot be reached, and others have none.
     """
     if tick.ms - seen.compared_ms >= _COMPARE_EVERY_MS and not busy and not seen.unfinished:
         seen = replace(seen, modified_ms=-1, path="", compared_ms=tick.ms)
@@ -195,16 +195,22 @@ def looked(deployment: Deployment, workspace: Workspace, seen: Seen, tick: Tick,
 
 
 def _listed(deployment: Deployment, workspace: Workspace, now: dt.datetime) -> list[LogFile]:
-    """List the logs under all of the workspace's folders, each once; a cluster's folder comes with its first log."""
+    """List the logs under all of the workspace's folders, each once; a cluster's folder comes with its first log.
+
+    Raises:
+        SourceError: there are none, and a folder of the deployment file is missing. Beside others a load says so.
+    """
     logs: dict[str, LogFile] = {}
+    missing: list[SourceError] = []
     for folder in log_folders(deployment, workspace, now):
         try:
             listing = find_logs(folder)
-        except SourceError:
-            if folder in workspace.cluster_log_prefixes:
-                raise
+        except SourceError as error:
+            missing += [error] if folder in workspace.cluster_log_prefixes else []
             continue
         logs |= {log.tracked_path: log for log in listing.logs}
+    if missing and not logs:
+        raise missing[0]
     return list(logs.values())
 
 

@@ -87,12 +87,23 @@ def refused_before(load: Load) -> set[str]:
 def listed(
     prefixes: Iterable[str], refused: set[str]
 ) -> tuple[list[LogFile], list[ListingFailure], dict[str, set[str]]]:
-    """Logs under all prefixes, each once; what is refused; and of logs that were refused before, as what."""
+    """Logs under all prefixes, each once; what is refused; and of logs that were refused before, as what.
+
+    Raises:
+        SourceError: nothing is at any of the prefixes, or none can be reached.
+    """
     logs: dict[str, LogFile] = {}
     failures: list[ListingFailure] = []
     owed: dict[str, set[str]] = {}
-    for prefix in sorted(set(prefixes)):
-        listing = find_logs(prefix)
+    missing: list[SourceError] = []
+    wanted = sorted(set(prefixes))
+    for prefix in wanted:
+        try:
+            listing = find_logs(prefix)
+        except SourceError as error:
+            missing.append(error)
+            failures.append(ListingFailure(prefix, str(error)))
+            continue
         failures += listing.failures
         for log in listing.logs:
             there = logs.get(log.tracked_path)
@@ -103,6 +114,8 @@ def listed(
             places = {prefix, path, *(path[:n] for n, sign in enumerate(path) if sign == "/")} if refused else set()
             if before := refused & places:
                 owed[path] = before | owed.get(path, set())
+    if missing and len(missing) == len(wanted):
+        raise missing[0]
     return [logs[p] for p in sorted(logs)], failures, owed
 
 

@@ -97,7 +97,7 @@ def load_event_logs(load: Load, prefixes: Iterable[str], *, cluster_id: str | No
         cores: how many ranges of a plain file are read side by side.
 
     Raises:
-        SourceError: a prefix is missing, or no log can be read. One of several that can't be is in quarantine.
+        SourceError: all prefixes are missing, or no log can be read. Of several those are in quarantine.
     """
     _recover(load)
     logs, failures, owed = listed(prefixes, refused_before(load))

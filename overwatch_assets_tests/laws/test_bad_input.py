@@ -345,3 +345,16 @@ def test_a_missing_path_is_one_clear_error(opens: Opens) -> None:
     with pytest.raises(SourceError) as raised:
         shop.load(BRONZE, window)
     assert str(raised.value) == f"There is nothing at {shop.logs.root}/nowhere: check the path of the event logs."
+
+
+def test_a_missing_path_among_others_holds_nothing_up_and_is_read_once_it_is_there(opens: Opens) -> None:
+    shop = opens("missing-one")
+    shop.prefixes = tuple(str(shop.logs.root / "spark" / name) for name in ("here", "nowhere"))
+    shop.logs.put({"spark/here/app-1": File(start("app-1", at(0, 3)), at(0, 4))})
+    assert shop.load(BRONZE, day(0)).counts["files failed"] == 1
+    assert rows_of(shop).keys() == {"app-1"}
+    assert quarantined(shop).keys() == {"nowhere"}
+    shop.logs.put({"spark/nowhere/app-2": File(start("app-2", at(0, 5)), at(0, 6))})
+    assert shop.load(BRONZE, day(2)).status == "SUCCESS"
+    assert rows_of(shop).keys() == {"app-1", "app-2"}
+    assert quarantined(shop) == {}

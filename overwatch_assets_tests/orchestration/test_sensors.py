@@ -196,6 +196,15 @@ def test_missing_folder_of_one_workspace_does_not_hide_the_others(world: World, 
     assert sensor.tick() == [("2024-05-06|456", "2024-05-06|456")]
 
 
+def test_missing_folder_of_several_does_not_hide_the_others(world: World) -> None:
+    world.log("123", "failures-spark42.zstd", "2024-05-05T10:00", "app-1")
+    workspace = world.deployment.workspace("123")
+    folders = [*workspace.cluster_log_prefixes, str(world.logs("123") / "nowhere")]
+    workspace = workspace.model_copy(update={"cluster_log_prefixes": folders})
+    tick = Tick(dt.datetime(2024, 5, 6, 12, tzinfo=dt.UTC), HOUR_MS * 24 * 365 * 60, 0)
+    assert looked(world.deployment, workspace, Seen(), tick, busy=False).waiting == (("2024-05-05", "2024-05-05"),)
+
+
 def test_broken_tables_of_one_workspace_do_not_hide_the_others(world: World, sensor: Sensor) -> None:
     world.log("123", "failures-spark42.zstd", "2024-05-05T10:00", "app-1")
     world.log("456", "failures-spark42.zstd", "2024-05-06T10:00", "app-2")
