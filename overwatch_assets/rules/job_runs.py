@@ -4,6 +4,7 @@ In Python, because it is a story of a few events with many exceptions: they come
 once, the submission may be missing, start and end may not have come yet, and requests name the job's run or a task's.
 """
 
+from collections import defaultdict
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import groupby
@@ -199,6 +200,14 @@ class _Job:
         times = [e["timestamp"] for e in (self.launched, self.submitted, self.triggered) if e is not None]
         self.submission_time = min((at for at in times if at is not None), default=None)
         self.cancels = [e for e in events if e["actionName"] == CANCEL and _was_granted(e)]
+        self._lives: dict[int, list[Event]] = defaultdict(list)
+        self.first_starts: dict[int | None, int] = {}
+        """Of the first tries, None, and of each repair."""
+        for e in (e for e in events if e["actionName"] in (RUN_START, RUN_SUCCEEDED, RUN_FAILED)):
+            self._lives[self._run_id(e)].append(e)
+            if e["actionName"] == RUN_START and e["timestamp"] is not None:
+                repair_id = _number(e["repairId"])
+                self.first_starts[repair_id] = min(self.first_starts.get(repair_id, e["timestamp"]), e["timestamp"])
 
     def _first(self, action: str) -> Event | None:
         return next((e for e in self.events if e["actionName"] == action), None)
@@ -206,15 +215,11 @@ class _Job:
     @property
     def run_ids(self) -> list[int]:
         """Runs of its tasks. The job's own run is one only if no task has one: else it is the run of them all."""
-        found = {self._run_id(e) for e in self._lived()}
-        return sorted(found - {self.job_run_id}) or sorted(found)
+        return sorted(self._lives.keys() - {self.job_run_id}) or sorted(self._lives)
 
     def of_run(self, run_id: int) -> list[Event]:
         """Starts and ends of a run."""
-        return [e for e in self._lived() if self._run_id(e) == run_id]
-
-    def _lived(self) -> list[Event]:
-        return [e for e in self.events if e["actionName"] in (RUN_START, RUN_SUCCEEDED, RUN_FAILED)]
+        return self._lives.get(run_id, [])
 
     def _run_id(self, event: Event) -> int:
         return self.job_run_id if event["runId"] is None else int(event["runId"])
@@ -315,8 +320,7 @@ def _defined(job: _Job, life: _Attempt, repair_id: int | None, repairs: list[dic
     if life.began is None:
         return None
     asked = [job.submission_time] if repair_id is None else [r["repair_timestamp"] for r in repairs or ()]
-    starts = [e for e in job.events if e["actionName"] == RUN_START and _number(e["repairId"]) == repair_id]
-    told: list[int | None] = [*asked, *(e["timestamp"] for e in starts), life.began]
+    told: list[int | None] = [*asked, job.first_starts.get(repair_id), life.began]
     return min(at for at in told if at is not None)
 
 

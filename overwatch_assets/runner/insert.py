@@ -49,6 +49,11 @@ def content_hash(content: bytes) -> int:
     return int.from_bytes(hashlib.blake2b(content, digest_size=8).digest(), "big", signed=True)
 
 
+def file_reject(path: str, reason: str) -> Reject:
+    """What is said of a whole file or folder."""
+    return Reject(path, None, None, reason, None, None, content_hash(path.encode()))
+
+
 @dataclass(frozen=True)
 class Reading:
     """What a source gave for one window.

@@ -24,7 +24,7 @@ from overwatch_assets.errors import SourceError
 from overwatch_assets.rules.days import day_of
 from overwatch_assets.rules.json_secrets import cut_from_json
 from overwatch_assets.runner.context import Load
-from overwatch_assets.runner.insert import Reject, content_hash, forget, insert_side, quarantine
+from overwatch_assets.runner.insert import Reject, file_reject, forget, insert_side, quarantine
 from overwatch_assets.runner.pending import (
     Known,
     Pending,
@@ -105,7 +105,7 @@ def load_event_logs(load: Load, prefixes: Iterable[str], *, cluster_id: str | No
     known = known_logs(load)
     pending, unreadable = pending_of(load, logs, known, cluster_id, owed.keys())
     failures += unreadable
-    quarantine(load, [_file_reject(f.path, f.reason) for f in failures])
+    quarantine(load, [file_reject(f.path, f.reason) for f in failures])
     load.counts["files failed"] += len(failures)
     load.counts["files read"] += len(pending)
     refused = {f.path for f in failures}
@@ -471,10 +471,6 @@ def _forget_rejects(load: Load, begins: Mapping[str, int]) -> None:
     at = reduce(lambda a, b: a | b, [(F.col("location") == p) & (F.col("position") >= n) for p, n in begins.items()])
     files = F.col("location").isin(list(begins)) & F.col("position").isNull()
     forget(load, lambda rejects: rejects.where(at | files))
-
-
-def _file_reject(path: str, reason: str) -> Reject:
-    return Reject(path, None, None, reason, None, None, content_hash(path.encode()))
 
 
 def _ddl(schema: pa.Schema) -> str:

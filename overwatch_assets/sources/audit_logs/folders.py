@@ -21,7 +21,7 @@ from pyspark.sql import DataFrame
 
 from overwatch_assets.errors import SourceError
 from overwatch_assets.runner.context import Load
-from overwatch_assets.runner.insert import Reading, Reject, content_hash
+from overwatch_assets.runner.insert import Reading, Reject, file_reject
 from overwatch_assets.sources.audit_logs.files import read_capture, read_parquet
 from overwatch_assets.sources.audit_logs.records import RECORDS, Read, lines_of, looked_through
 from overwatch_assets.sources.event_logs.codecs import Codec
@@ -67,7 +67,7 @@ def read_folders(load: Load, prefix: str) -> Reading:
     days = load.window.days
     notes = {f"no folder date={day}": 1 for day in days if not folders.get(day)}
     listed = _json(folders) if kind == "json" else _files(folders, kind)
-    rejects = [Reject(f.path, None, None, f.reason, None, None, content_hash(f.path.encode())) for f in listed.others]
+    rejects = [file_reject(f.path, f.reason) for f in listed.others]
     frames, unread, whole = _read(load, listed)
     empty = ""
     if listed.files:
