@@ -206,7 +206,8 @@ def _insert(
     def lines() -> DataFrame:
         # As many tasks as cores: each holds a reader's and a writer's memory, however small its files are.
         frame = store.spark.createDataFrame(work).repartition(min(len(ranges), cores))
-        return frame.mapInArrow(read_into_sink(sink), _ddl(pa.schema([*LINES, *_LABELS])))
+        read = read_into_sink(sink, lenient=not is_embedded(store.spark))
+        return frame.mapInArrow(read, _ddl(pa.schema([*LINES, *_LABELS])))
 
     def rows(day: dt.date | None) -> DataFrame:
         fresh = load.finish(table(lines()))

@@ -11,7 +11,7 @@ import psutil
 import pyarrow as pa
 import pytest
 from pyspark.errors import PySparkException
-from pyspark.sql import DataFrame, SparkSession
+from pyspark.sql import DataFrame, SparkSession, functions as F
 
 from overwatch_assets.cli.views import ViewsError, applied
 from overwatch_assets.consumer.rendered import Script, Statement, render
@@ -20,6 +20,9 @@ from overwatch_assets.contract.registry import tables
 from overwatch_assets.engine.jvm import SETTINGS, jvm_server
 from overwatch_assets.engine.session import session
 from overwatch_assets.errors import ConfigurationError, OverwatchError
+from overwatch_assets.sources.event_logs.codecs import Codec
+from overwatch_assets.sources.event_logs.reader import Range, ranges_table
+from overwatch_assets.sources.event_logs.sink import read_into_sink
 from overwatch_assets.storage import sql
 from overwatch_assets_tests.consumer.query_rows import DAY, HOUR, NEXT, START, Row, answer, run, state
 from overwatch_assets_tests.consumer.test_rendered import deployment
@@ -103,6 +106,44 @@ def checked_by_python(frame: DataFrame) -> DataFrame:
 
 def test_delta_merges_through_connect(spark: SparkSession, tmp_path: Path) -> None:
     assert merged(spark, tmp_path) == [("a", 10), ("c", 3), ("d", 4)]
+
+
+def test_lines_that_are_no_json_come_to_neither_parser(spark: SparkSession, tmp_path: Path) -> None:
+    """A JVM's takes these and more; Sail's takes what is JSON, and a line that is none makes no difference to others."""
+    bad = [
+        '{"Event":"a"} x}',
+        '{"Event":"a"}}',
+        '{"Event":"a","n":NaN}',
+        '{"Event":"a","n":[1e400]}',
+        '{\'n\':1,"Event":"a"}',
+        '{"Event":"\\ud800"}',
+        '{"Event":"a\tb"}',
+        '{"Event":"a","n":01}',
+    ]
+    good = [
+        '{"Event":"a","n":1e2}',
+        '{"Event":"\\ud83d\\ude00","n":1}',
+        '{"Event":5,"Event":true} ',
+        '{"Event":"a","n":"7"}',
+    ]
+
+    def parsed(engine: SparkSession, lines: list[str]) -> list[tuple[str | None, int | None]]:
+        frame = engine.createDataFrame([(line,) for line in lines], "line string")
+        event = frame.select("line", F.from_json("line", "Event string, n bigint").alias("e")).collect()
+        found = {row.line: (row.e.Event, row.e.n) for row in event}
+        return [found[line] for line in lines]
+
+    with session("sail") as sail:
+        assert parsed(sail, bad) == [(None, None)] * len(bad)
+        assert (
+            parsed(sail, good) == parsed(spark, good) == [("a", None), ("\U0001f600", 1), ("true", None), ("a", None)]
+        )
+    assert [line for line, (event, _) in zip(bad, parsed(spark, bad), strict=True) if event] != []
+    log = tmp_path / "log"
+    log.write_text("\n".join([*bad, *good, ""]))
+    ranges = ranges_table([Range(str(log), str(log), Codec.PLAIN)]).to_batches()
+    batches = read_into_sink(f"{tmp_path}/sink", lenient=True)(ranges)
+    assert [line for batch in batches for line in batch.column("value").to_pylist()] == good
 
 
 def test_python_workers_are_this_python_and_import_the_package(spark: SparkSession) -> None:

@@ -16,6 +16,7 @@ from fsspec.implementations.local import LocalFileSystem
 from overwatch_assets.cli.event_logs import spark_tables
 from overwatch_assets.contract.registry import tables
 from overwatch_assets.errors import IneligibleError, SourceError
+from overwatch_assets.runner.insert import content_hash
 from overwatch_assets.runner.report import read_report
 from overwatch_assets.runner.staleness import State, needed
 from overwatch_assets.runner.window import Window
@@ -78,6 +79,7 @@ def bad_files() -> dict[str, File]:
         "no-permission": start("app-secret", _T) + removed("1", _T),
         "not-json": start("app-text", _T)
         + b'no event\n[1, 2]\n{"a": 1}\n\n{"Event":"x"}{"Event":"y"}\n{"Event":"x"} junk\n{"Event":"x"]}\n{"Event":"z"} \t\r\n'
+        + b'{"Event":"x"} }\n{"Event":"x","n":NaN}\n'
         + removed("1", _T),
     }
     return {f"spark/{name}": File(content, at(1, 4)) for name, content in data.items()}
@@ -180,8 +182,12 @@ def test_each_kind_of_bad_input(opens: Opens) -> None:
         (6, joined, '{"Event":"x"}{"Event":"y"}'),
         (7, no_event, '{"Event":"x"} junk'),
         (8, no_event, '{"Event":"x"]}'),
+        (10, no_event, '{"Event":"x"} }'),
+        (11, no_event, '{"Event":"x","n":NaN}'),
     ]
     assert len(rows["app-text"]) == 3
+    # One hash, whether the reader or the engine's parser refused the line.
+    assert all(r["hash"] == content_hash(r["content"].encode()) for r in bad["not-json"])
 
     # The tables above take it all.
     assert {r.status for r in others} <= {"SUCCESS", "EMPTY: no new data"}

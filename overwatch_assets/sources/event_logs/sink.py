@@ -8,6 +8,7 @@ import hashlib
 from collections.abc import Callable, Iterable, Iterator
 
 import fsspec
+import orjson
 import pyarrow as pa
 import pyarrow.compute as pc
 
@@ -26,10 +27,17 @@ _ENDS = r"\}\s*$"
 _JOINED = r'\}\{"Event"'  # in no JSON text, where quotes are escaped; blanks between would cost half as much again
 
 
-def read_into_sink(sink: str) -> Callable[[Iterable[pa.RecordBatch]], Iterator[pa.RecordBatch]]:
+def read_into_sink(
+    sink: str, *, lenient: bool = False
+) -> Callable[[Iterable[pa.RecordBatch]], Iterator[pa.RecordBatch]]:
     """A function for `mapInArrow` over `RANGES`: yields lines, and leaves everything else under ``sink``.
 
     Columns that the ranges have beyond `RANGES` come out behind those of `LINES`, the same on each line of a range.
+
+    Args:
+        sink: a folder.
+        lenient: the lines are for a parser that takes more than JSON (a JVM's: single quotes, NaN, whatever stands
+            behind an object), so that what is none is found here.
     """
 
     def read(batches: Iterable[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
@@ -38,17 +46,17 @@ def read_into_sink(sink: str) -> Callable[[Iterable[pa.RecordBatch]], Iterator[p
             for row in batch.to_pylist():
                 values = [pa.scalar(row.pop(field.name), field.type) for field in labels]
                 part = Range(**{**row, "codec": Codec(row["codec"])})
-                for lines in _lines_of(part, sink):
+                for lines in _lines_of(part, sink, lenient=lenient):
                     constant = [pa.repeat(value, lines.num_rows) for value in values]
                     yield pa.RecordBatch.from_arrays([*lines.columns, *constant], schema=pa.schema([*LINES, *labels]))
 
     return read
 
 
-def _lines_of(part: Range, sink: str) -> Iterator[pa.RecordBatch]:
+def _lines_of(part: Range, sink: str, *, lenient: bool) -> Iterator[pa.RecordBatch]:
     aside: list[pa.RecordBatch] = []
     for read in read_range(part):
-        lines = _told(read)
+        lines = _told(read, lenient=lenient)
         good = pc.and_(pc.equal(lines.column("kind"), "line"), pc.is_null(lines.column("reason")))
         if pc.all(good).as_py():
             yield lines
@@ -63,13 +71,15 @@ def _lines_of(part: Range, sink: str) -> Iterator[pa.RecordBatch]:
             writer.write_batch(batch)
 
 
-def _told(lines: pa.RecordBatch) -> pa.RecordBatch:
+def _told(lines: pa.RecordBatch, *, lenient: bool) -> pa.RecordBatch:
     """Lines, with the reason of those that are no event by their looks.
 
     Of two events in a line a JVM's parser reads the first and is silent about the rest; others refuse the line.
     """
     values = lines.column("value")
     whole = pc.and_(pc.match_substring(values, _EVENT), pc.match_substring_regex(values, _ENDS))
+    if lenient:
+        whole = pc.and_(whole, pa.array([value is not None and _is_json(value) for value in values.to_pylist()]))
     joined = pc.match_substring_regex(values, _JOINED)
     reasons = pc.coalesce(
         lines.column("reason"),
@@ -77,6 +87,14 @@ def _told(lines: pa.RecordBatch) -> pa.RecordBatch:
         pc.if_else(whole, pa.scalar(None, pa.string()), NO_EVENT),
     )
     return lines.set_column(LINES.get_field_index("reason"), LINES.field("reason"), reasons)
+
+
+def _is_json(text: str) -> bool:
+    try:
+        orjson.loads(text)
+    except orjson.JSONDecodeError:
+        return False
+    return True
 
 
 def _aside(lines: pa.RecordBatch) -> pa.RecordBatch:

@@ -11,13 +11,14 @@ from overwatch_assets.sources.event_logs.sink import ends_of, read_into_sink
 from overwatch_assets.storage.location import Location
 
 
-def read(tmp_path: Path, log: bytes) -> tuple[list[str], pa.Table]:
+def read(tmp_path: Path, log: bytes, *, lenient: bool = False) -> tuple[list[str], pa.Table]:
     """The lines of a log that the engine gets, and what is left beside the tables."""
     path = tmp_path / "log"
     path.write_bytes(log)
     sink = f"{tmp_path}/_reading/1"
     batches = ranges_table([Range(str(path), str(path), Codec.PLAIN)]).to_batches()
-    lines = [line for batch in read_into_sink(sink)(batches) for line in batch.column("value").to_pylist()]
+    reading = read_into_sink(sink, lenient=lenient)
+    lines = [line for batch in reading(batches) for line in batch.column("value").to_pylist()]
     return lines, ends_of(Location(str(tmp_path)), sink)
 
 
@@ -39,6 +40,24 @@ def test_what_is_no_event_by_its_looks_comes_to_no_engine(tmp_path: Path) -> Non
         (number, text, reason, content_hash(text.encode())) for number, (text, reason) in enumerate(bad.items(), 2)
     ]
     assert (end["kind"], end["line"], end["reason"]) == ("end", 8, None)
+
+
+def test_what_only_a_lenient_parser_takes_is_no_event(tmp_path: Path) -> None:
+    """Sail refuses these; a JVM's parser has a row of each."""
+    whole = '{"Event":"a","n":1e2,"s":"\\ud83d\\ude00"}'
+    bad = [
+        '{"Event":"a"} x}',
+        '{"Event":"a"}}',
+        '{"Event":"a","n":NaN}',
+        '{\'n\':1,"Event":"a"}',
+        '{"Event":"\\ud800"}',
+    ]
+    log = "\n".join([*bad, whole, ""]).encode()
+    lines, aside = read(tmp_path, log, lenient=True)
+    assert lines == [whole]
+    assert [(r["value"], r["reason"]) for r in aside.to_pylist()[:-1]] == [
+        (text, "not a JSON object with an Event") for text in bad
+    ]
 
 
 def test_secrets_are_not_left_beside_the_tables_and_the_hash_is_of_the_line_as_it_was(tmp_path: Path) -> None:
