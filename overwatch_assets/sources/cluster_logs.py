@@ -10,6 +10,7 @@ from collections.abc import Iterable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
+import pyarrow as pa
 from pyspark.sql import DataFrame, functions as F
 
 from overwatch_assets.config.deployment import Workspace
@@ -17,8 +18,11 @@ from overwatch_assets.config.fields import Cloud
 from overwatch_assets.errors import SourceError
 from overwatch_assets.rules.audit_records import cluster_id_of
 from overwatch_assets.rules.json_values import parsed
+from overwatch_assets.runner.changes import SINCE
 from overwatch_assets.runner.context import Load
 from overwatch_assets.runner.insert import Reject, content_hash, forget, quarantine
+from overwatch_assets.runner.pruning import of, on_days
+from overwatch_assets.runner.records import FROM_EVER
 from overwatch_assets.sources.workspace import latest_snapshots
 from overwatch_assets.storage.location import DBFS, filesystem
 from overwatch_assets.storage.tables import is_any
@@ -28,6 +32,7 @@ _ROOT = ""  # the mount point of all that is mounted nowhere else
 _MOUNT_COLUMNS = ("mountPoint", "source", "workspace_id")
 _REQUESTS = 8  # at a time
 _VOLUME_PARTS = 5  # of the path of a volume: /Volumes/<catalog>/<schema>/<volume>
+_CLUSTER = "event_cluster_id"
 _DECLARED = "declared log prefixes"
 _THERE, _MISSING, _UNREACHABLE = "read", "without logs yet", "not reachable"
 UNREACHABLE = f"{_DECLARED}: {_UNREACHABLE}"  # as a load counts them
@@ -136,18 +141,16 @@ def _texts(load: Load, frame: DataFrame) -> set[str]:
 
 
 def _confs_of_audit(load: Load, active: Iterable[str]) -> set[tuple[str, str]]:
+    """Clusters, and what audit records of all time say of their logs; read are days with records of them."""
     audit = load.upstream("audit_log_bronze")
-    ids = sorted(active)
-    if not ids or not load.store.exists(audit):
+    ids = pa.table({_CLUSTER: pa.array(sorted(active), pa.string())})
+    if not ids.num_rows or not load.store.exists(audit):
         return set()
-    rows = (
-        load.store.read(audit)
-        .where(F.col("requestParams")["cluster_log_conf"].isNotNull())
-        .select(cluster_id_of(jobs=False).alias("cluster_id"), F.col("requestParams")["cluster_log_conf"].alias("conf"))
-        .where(is_any(F.col("cluster_id"), ids))
-        .distinct()
-    )
-    return {(r["cluster_id"], r["conf"]) for r in load.store.arrow(rows).to_pylist()}
+    days = load.changes.days(audit, ids.append_column(SINCE, pa.array([FROM_EVER] * ids.num_rows, pa.int64())))
+    conf = F.col("requestParams")["cluster_log_conf"]
+    rows = on_days(audit, load.store.read(audit), days).where(conf.isNotNull()).select(_CLUSTER, conf.alias("conf"))
+    told = of(rows, [_CLUSTER], ids, load.store.spark.createDataFrame).distinct()
+    return {(r[_CLUSTER], r["conf"]) for r in load.store.arrow(told).to_pylist()}
 
 
 def _existing(load: Load, prefixes: list[str]) -> list[str]:

@@ -140,6 +140,19 @@ def test_clusters_with_activity_in_the_window_and_their_destinations_of_any_day(
 
 
 @pytest.mark.engine
+def test_destinations_are_looked_for_on_days_with_records_of_the_clusters_alone(world: World) -> None:
+    place = world.folder / "logs"
+    known = logs(place, "c1")
+    world.deliver(DAY1, "a.json", [create("other", place, timestamp=START - HOUR)])
+    world.deliver(DAY2, "a.json", [create("c1", place)])
+    world.deliver(DAY3, "a.json", [event("clusters", "startResult", {"clusterId": "c1"}, timestamp=START + 30 * HOUR)])
+    world.load("audit_log_bronze", DAY1, DAY2, DAY3)
+    for file in world.folder.glob(f"ow/**/audit_log_bronze/date={DAY1}/*.parquet"):
+        file.unlink()
+    assert prefixes(world, DAY3)[0] == [known]
+
+
+@pytest.mark.engine
 def test_clusters_alive_in_the_window_or_running_in_the_latest_snapshot(world: World) -> None:
     place = world.folder / "logs"
     paths = {name: logs(place, name) for name in ("ended", "running", "ended_before", "started_after", "moved")}
@@ -254,12 +267,16 @@ def refused(world: World) -> dict[str, str]:
     return {row["location"]: row["reason"] for row in rows}
 
 
+@pytest.fixture
+def mounted(world: World, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """Where this machine has Databricks' file system."""
+    folder = world.folder / "dbfs"
+    monkeypatch.setattr(location, "_MOUNTED", folder)
+    return folder
+
+
 @pytest.mark.engine
-def test_logs_in_the_file_system_of_databricks_where_it_is_mounted(
-    world: World, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    mounted = world.folder / "dbfs"
-    monkeypatch.setattr(location, "_MOUNTED", mounted)
+def test_logs_in_the_file_system_of_databricks_where_it_is_mounted(world: World, mounted: Path) -> None:
     folder = Path(logs(mounted / "cluster-logs", "c1")) / "c1_10_0_0_7" / "77"
     folder.mkdir(parents=True)
     line = json.dumps({"Event": "SparkListenerApplicationEnd", "Timestamp": NOON})
@@ -276,10 +293,8 @@ def test_logs_in_the_file_system_of_databricks_where_it_is_mounted(
 
 @pytest.mark.engine
 def test_a_file_system_of_databricks_without_any_of_the_clusters_is_of_another_workspace(
-    world: World, monkeypatch: pytest.MonkeyPatch
+    world: World, mounted: Path
 ) -> None:
-    mounted = world.folder / "dbfs"
-    monkeypatch.setattr(location, "_MOUNTED", mounted)
     logs(mounted / "cluster-logs", "of_another")
     world.deliver(DAY2, "a.json", [create("c1", "dbfs:/cluster-logs")])
     world.load("audit_log_bronze", DAY2)
