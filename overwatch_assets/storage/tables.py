@@ -132,25 +132,18 @@ class TableStore:
 
     def differences(self, table: Table) -> list[str]:
         """Columns of the stored table that its contract does not know, or knows with another type."""
-        stored = self._stored_schema(table)
-        declared = {f.name: f for f in table.schema.fields}
-        other = [
-            f"{f.name} is {f.dataType.simpleString()}, not {declared[f.name].dataType.simpleString()}"
-            for f in stored.fields
-            if f.name in declared and f.dataType != declared[f.name].dataType
-        ]
-        return other + [f"{f.name} is not in the contract" for f in stored.fields if f.name not in declared]
+        return _differences(table, self._stored_schema(table))
 
     def _evolve(self, table: Table) -> None:
-        wrong = self.differences(table)
+        stored = self._stored_schema(table)
+        wrong = _differences(table, stored)
         if wrong:
             raise StorageError(
                 f"{self.path(table)} was written by another version of {table.name}: {'; '.join(wrong)}. "
                 "Move the table away and load it again"
             )
-        stored = self._stored_schema(table)
-        declared = {f.name: f for f in table.schema.fields}
-        missing = [f for n, f in declared.items() if n not in {s.name for s in stored.fields}]
+        known = set(stored.names)
+        missing = [f for f in table.schema.fields if f.name not in known]
         if missing:
             fields = [
                 deltalake.Field.from_json(
@@ -398,6 +391,16 @@ def _with_statistics(table: Table) -> list[str]:
     bounds = () if table.interval is None else (table.interval.start, table.interval.end)
     wanted = {*table.schema.names[:_DELTAS_OWN], *bounds, *table.z_order} - {table.partition, "organization_id"}
     return [f.name for f in table.schema.fields if f.name in wanted and isinstance(f.dataType, kinds)]
+
+
+def _differences(table: Table, stored: T.StructType) -> list[str]:
+    declared = {f.name: f for f in table.schema.fields}
+    other = [
+        f"{f.name} is {f.dataType.simpleString()}, not {declared[f.name].dataType.simpleString()}"
+        for f in stored.fields
+        if f.name in declared and f.dataType != declared[f.name].dataType
+    ]
+    return other + [f"{f.name} is not in the contract" for f in stored.fields if f.name not in declared]
 
 
 def _nullable(schema: T.StructType) -> T.StructType:
