@@ -116,6 +116,11 @@ class Changes:
         found = self.store.arrow(met.select("fromTS", "untilTS").distinct()).to_pylist()
         return {d for r in found for d in Window(r["fromTS"], r["untilTS"]).days}
 
+    def days_of(self, table: Table, key: str, values: Sequence[object]) -> set[dt.date]:
+        """Days on which a bronze table ever had rows with some values of one of its keys."""
+        ever = pa.array([FROM_EVER] * len(values), pa.int64())
+        return self.days(table, pa.table({key: pa.array(values), SINCE: ever}))
+
     def partitions(self, table: Table, key: Sequence[str], entities: pa.Table) -> set[dt.date | None] | None:
         """Partitions in which a derived table has, or had, rows of some entities; None: its records do not tell.
 

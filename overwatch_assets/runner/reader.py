@@ -203,8 +203,7 @@ def _looked_up(
     asked = load.store.arrow(keys.where(F.col("k").isNotNull()).distinct()).column("k").to_pylist()
     rows = only(load.store.read(upstream), role)
     if role.key in upstream.links and isinstance(upstream.rebuild, Insert):
-        keys = pa.table({role.key: pa.array(asked), SINCE: pa.array([FROM_EVER] * len(asked), pa.int64())})
-        rows = on_days(upstream, rows, load.changes.days(upstream, keys))
+        rows = on_days(upstream, rows, load.changes.days_of(upstream, role.key, asked))
     return _holding(load, rows, upstream, role.key, asked)
 
 

@@ -10,7 +10,6 @@ from collections.abc import Iterable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
-import pyarrow as pa
 from pyspark.sql import DataFrame, functions as F
 
 from overwatch_assets.config.deployment import Workspace
@@ -18,11 +17,8 @@ from overwatch_assets.config.fields import Cloud
 from overwatch_assets.errors import SourceError
 from overwatch_assets.rules.audit_records import cluster_id_of
 from overwatch_assets.rules.json_values import parsed
-from overwatch_assets.runner.changes import SINCE
 from overwatch_assets.runner.context import Load
 from overwatch_assets.runner.insert import Reject, content_hash, forget, quarantine
-from overwatch_assets.runner.pruning import of, on_days
-from overwatch_assets.runner.records import FROM_EVER
 from overwatch_assets.sources.workspace import latest_snapshots
 from overwatch_assets.storage.location import DBFS, filesystem
 from overwatch_assets.storage.tables import is_any
@@ -143,14 +139,14 @@ def _texts(load: Load, frame: DataFrame) -> set[str]:
 def _confs_of_audit(load: Load, active: Iterable[str]) -> set[tuple[str, str]]:
     """Clusters, and what audit records of all time say of their logs; read are days with records of them."""
     audit = load.upstream("audit_log_bronze")
-    ids = pa.table({_CLUSTER: pa.array(sorted(active), pa.string())})
-    if not ids.num_rows or not load.store.exists(audit):
+    ids = sorted(active)
+    if not ids or not load.store.exists(audit):
         return set()
-    days = load.changes.days(audit, ids.append_column(SINCE, pa.array([FROM_EVER] * ids.num_rows, pa.int64())))
+    on = is_any(F.col("date"), sorted(load.changes.days_of(audit, _CLUSTER, ids)))
     conf = F.col("requestParams")["cluster_log_conf"]
-    rows = on_days(audit, load.store.read(audit), days).where(conf.isNotNull()).select(_CLUSTER, conf.alias("conf"))
-    told = of(rows, [_CLUSTER], ids, load.store.spark.createDataFrame).distinct()
-    return {(r[_CLUSTER], r["conf"]) for r in load.store.arrow(told).to_pylist()}
+    rows = load.store.read(audit).where(on & is_any(F.col(_CLUSTER), ids) & conf.isNotNull())
+    told = load.store.arrow(rows.select(_CLUSTER, conf.alias("conf")).distinct())
+    return {(r[_CLUSTER], r["conf"]) for r in told.to_pylist()}
 
 
 def _existing(load: Load, prefixes: list[str]) -> list[str]:
