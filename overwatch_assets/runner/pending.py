@@ -39,7 +39,6 @@ class Known:
     head_bytes: int
     first_ms: int | None
     cluster_id: str | None
-    failed: bool
 
 
 @dataclass(frozen=True)
@@ -70,7 +69,6 @@ def known_logs(load: Load) -> dict[str, Known]:
             r["headBytes"] or 0,
             r["firstTimeMS"],
             r["clusterId"],
-            r["failed"],
         )
         for r in rows
     }

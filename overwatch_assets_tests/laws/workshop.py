@@ -376,11 +376,12 @@ def stale_days(shop: Workshop) -> dict[str, list[dt.date]]:
     return {t.name: days for t in in_world() if (days := list(state.stale(t)))}
 
 
-def mend(shop: Workshop, now: dt.datetime = NOW) -> None:
-    """Load what is stale, until nothing is."""
+def mend(shop: Workshop, now: dt.datetime = NOW, wanted: Sequence[Table] | None = None) -> None:
+    """Load what is stale of the world's tables, or of some of them, until nothing is."""
+    chosen = {t.name: t for t in wanted or in_world()}  # upstreams first
     done: set[str] = set()
-    while stale := stale_days(shop):
-        table = next(t for t in in_world() if t.name in stale)
+    while stale := {name: days for name, days in stale_days(shop).items() if name in chosen}:
+        table = next(t for name, t in chosen.items() if name in stale)
         assert table.name not in done, f"{table.name} is stale right after it was loaded: {stale}"
         done.add(table.name)
         shop.chain(stale[table.name], now, [table])
