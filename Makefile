@@ -2,8 +2,8 @@
 PYTHON ?= $(shell for p in python3 python3.11 python3.12 python3.13; do $$p -c 'import sys; sys.exit(not (3, 11) <= sys.version_info[:2] <= (3, 13))' 2>/dev/null && { echo $$p; exit; }; done; echo python3)
 BIN := .venv/bin
 ENV := .venv/.installed
-# Tests wait for files and processes as much as they compute; the second process takes what the first has left to do.
-TWO := --numprocesses 2 --dist worksteal
+# A process that has no test left takes some of another's.
+SHARED_BY := --dist worksteal --numprocesses
 
 # Compiled tests stay, wherever that is turned off: to compile them takes a worker six seconds.
 export PYTHONDONTWRITEBYTECODE :=
@@ -31,13 +31,14 @@ ui: $(ENV)  ## Open Dagster on the demo: web server and daemon
 	@$(BIN)/overwatch ui
 
 test: $(ENV)  ## The everyday suite
-	$(BIN)/python -m pytest -m 'not deep' $(TWO)
+	$(BIN)/python -m pytest -m 'not deep' $(SHARED_BY) 2
 
+# These wait for servers and clocks a third of their time.
 test-fast: $(ENV)  ## Only what needs no engine; less than a minute
-	$(BIN)/python -m pytest -m 'not engine and not jvm and not deep' $(TWO)
+	$(BIN)/python -m pytest -m 'not engine and not jvm and not deep' $(SHARED_BY) 3
 
 test-deep: $(ENV)  ## The same laws on many more cases; hours
-	$(BIN)/python -m pytest -m deep --timeout 14400 $(TWO)
+	$(BIN)/python -m pytest -m deep --timeout 14400 $(SHARED_BY) 2
 
 lint: $(ENV)  ## Types, style, and what this code must not use
 	$(BIN)/ruff check .

@@ -7,8 +7,9 @@ import pytest
 from pyspark.sql import SparkSession
 
 from overwatch_assets.runner import pruning
-from overwatch_assets_tests.laws.workshop import Workshop
+from overwatch_assets_tests.laws.workshop import Loaded, Workshop
 from overwatch_assets_tests.laws.worlds import everything
+from overwatch_assets_tests.made_once import made_once
 
 Opens = Callable[[str], Workshop]
 
@@ -16,10 +17,13 @@ Opens = Callable[[str], Workshop]
 @pytest.fixture(scope="session")
 def on_time(spark: SparkSession, tmp_path_factory: pytest.TempPathFactory) -> Workshop:
     """All files there from the start, all days loaded at once: what every other way must end in."""
-    shop = Workshop(spark, tmp_path_factory.mktemp("on_time"))
-    shop.logs.put(everything())
-    shop.chain()
-    return shop
+
+    def load(folder: Path) -> None:
+        shop = Workshop(spark, folder)
+        shop.logs.put(everything())
+        shop.chain()
+
+    return Loaded(spark, made_once(tmp_path_factory, "on_time", load))
 
 
 @pytest.fixture

@@ -1,13 +1,13 @@
 """The demo, loaded once for all tests of all processes."""
 
-import fcntl
-import os
 import subprocess
 import sys
 from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
+
+from overwatch_assets_tests.made_once import made_once
 
 
 @dataclass(frozen=True)
@@ -33,12 +33,10 @@ def overwatch(*arguments: str | Path) -> "subprocess.CompletedProcess[str]":
 
 @pytest.fixture(scope="session")
 def loaded_demo(tmp_path_factory: pytest.TempPathFactory) -> Demo:
-    """What `overwatch demo` makes. The first process that asks makes it; others wait for it."""
-    base = tmp_path_factory.getbasetemp()
-    shared = base.parent if os.environ.get("PYTEST_XDIST_WORKER") else base  # workers have a folder each in one
-    home, shown = shared / "demo", shared / "demo.txt"
-    with (shared / "demo.lock").open("w") as lock:
-        fcntl.flock(lock, fcntl.LOCK_EX)
-        if not shown.exists():
-            shown.write_text(overwatch("demo", "--home", home).stdout)
-    return Demo(home, shown.read_text())
+    """What `overwatch demo` makes."""
+
+    def load(folder: Path) -> None:
+        (folder / "shown").write_text(overwatch("demo", "--home", folder / "home").stdout)
+
+    folder = made_once(tmp_path_factory, "demo", load)
+    return Demo(folder / "home", (folder / "shown").read_text())
