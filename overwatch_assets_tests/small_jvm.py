@@ -9,11 +9,11 @@ SMALL = {
 }
 _UNVERIFIED = "-XX:+UseSerialGC -XX:+UnlockDiagnosticVMOptions -XX:-BytecodeVerificationRemote"
 _LATER = {
-    "Invocation": 15_000,
-    "MinInvocation": 5_000,
-    "Compile": 30_000,
-    "BackEdge": 200_000,
-}  # three times Java's own
+    "Invocation": 60_000,
+    "MinInvocation": 20_000,
+    "Compile": 120_000,
+    "BackEdge": 800_000,
+}  # some twelve times Java's own
 
 QUICK = {"spark.driver.extraJavaOptions": f"{_UNVERIFIED} -XX:TieredStopAtLevel=1"}
 """For a JVM that lives for seconds: it is best compiled little, which is half of the processor time."""
@@ -22,4 +22,4 @@ LONG = {
         (_UNVERIFIED, *(f"-XX:Tier4{what}Threshold={times}" for what, times in _LATER.items()))
     )
 }
-"""For one of minutes: what is seldom called is not compiled a second time, which takes a fifth of it."""
+"""For one of minutes: what is seldom called is not compiled a second time."""

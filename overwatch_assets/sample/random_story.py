@@ -228,7 +228,7 @@ class _Plot(Runs):
         else:
             draft.ends(end)
         self.clusters.append(draft.cluster(deleted=draft.after(MINUTE, HOUR) if not is_on else end))
-        self._plain(draft, draft.begun + 9 * MINUTE, end - 1)
+        self._plain(draft, min(draft.begun + 9 * MINUTE, end - 2), end - 1)
 
     def _idle(self) -> None:
         """On since before the first day, used by nobody; all that is heard of it is that a disk grew."""

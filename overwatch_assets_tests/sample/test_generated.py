@@ -38,6 +38,12 @@ def test_the_same_seed_tells_the_same() -> None:
     assert price_file(one) != price_file(other)
 
 
+def test_every_run_takes_some_time() -> None:
+    for seed in range(1010, 1030):
+        story = random_story(seed, days=random.Random(seed).randint(2, 9))
+        assert [r for r in story.runs if r.end <= r.start] == []
+
+
 def kinds(story: Story) -> set[str]:
     """What is in a story, of what makes costs hard."""
     runs = [r for r in story.runs if r.start < story.until_ms]
