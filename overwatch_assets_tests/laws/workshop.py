@@ -395,7 +395,7 @@ def stale_days(shop: Workshop) -> dict[str, list[dt.date]]:
 
 def mend(shop: Workshop, now: dt.datetime = NOW, wanted: Sequence[Table] | None = None) -> None:
     """Load what is stale of the world's tables, or of some of them, until nothing is."""
-    chosen = {t.name: t for t in wanted or in_world()}  # upstreams first
+    chosen = {t.name: t for t in (in_world() if wanted is None else wanted)}  # upstreams first
     done: set[str] = set()
     while stale := {name: days for name, days in stale_days(shop).items() if name in chosen}:
         table = next(t for name, t in chosen.items() if name in stale)
