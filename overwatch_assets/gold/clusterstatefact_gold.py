@@ -18,6 +18,7 @@ from overwatch_assets.rules.money import (
     whole,
 )
 from overwatch_assets.rules.renamed import Renamed, renamed_columns, same
+from overwatch_assets.rules.windows import in_order
 from overwatch_assets.silver.cluster_cost_segments_silver import (
     AMOUNTS_TYPE,
     cluster_cost_segments_silver as SEGMENTS,
@@ -53,6 +54,7 @@ _OF_SPEC = (
     Renamed("isAutomated", "is_automated"),
 )
 _OF_SEGMENT = tuple(Renamed(n, n) for n in ("dbu_rate", "photon_factor", "driverSpecs", "workerSpecs"))
+_FIRST = "_first"
 _OF_DAY = ("segment_start", "segment_end", "cost_status", "amounts")
 _DAYS = f"array<struct<segment_start:bigint,segment_end:bigint,cost_status:string,amounts:{AMOUNTS_TYPE}>>"
 
@@ -157,8 +159,6 @@ def clusterstatefact_gold(
     One row: one state of one cluster. Prices are those of each moment of it; rate and node prices are shown as they
     were when it began.
     """
-    first = [F.min_by(r.silver, "segment_start").alias(r.name) for r in _OF_SEGMENT]
-    days = F.array_sort(F.collect_list(F.struct(*_OF_DAY)))
     cost = (
         _by_day(cluster_cost_segments_silver)
         .groupBy(F.col("cluster_id").alias("_cluster"), F.col(_START).alias("_start"), F.col("state").alias("_state"))
@@ -166,9 +166,10 @@ def clusterstatefact_gold(
             *sums(F.col("amounts")),
             statuses(F.col("cost_status")).alias("cost_status"),
             _runs().alias("run_ids"),
-            days.alias("cost_by_day"),
-            *first,
+            in_order(*_OF_DAY, _FIRST).alias("_days"),
         )
+        .withColumn("cost_by_day", F.transform("_days", lambda day: F.struct(*(day[n].alias(n) for n in _OF_DAY))))
+        .withColumns({r.name: F.col("_days")[0][_FIRST][r.silver] for r in _OF_SEGMENT})
     )
     specs = cluster_spec_silver.select(
         "cluster_id", F.col("timestamp").alias("_at"), "sequence", *(F.col(r.silver).alias(r.name) for r in _OF_SPEC)
@@ -210,14 +211,14 @@ def clusterstatefact_gold(
 
 
 def _by_day(segments: DataFrame) -> DataFrame:
-    """Segments of one state and day as one."""
+    """Segments of one state and day as one, with what the first of them has as `_FIRST`."""
     return segments.groupBy("cluster_id", _START, "state", "segment_date").agg(
         F.min("segment_start").alias("segment_start"),
         F.max("segment_end").alias("segment_end"),
         F.struct(*(whole(F.col("amounts")[n]).cast("bigint").alias(n) for n in AMOUNTS)).alias("amounts"),
         statuses(F.col("cost_status")).alias("cost_status"),
         _runs().alias("run_ids"),
-        *(F.min_by(r.silver, "segment_start").alias(r.silver) for r in _OF_SEGMENT),
+        in_order("segment_start", *(r.silver for r in _OF_SEGMENT))[0].alias(_FIRST),
     )
 
 

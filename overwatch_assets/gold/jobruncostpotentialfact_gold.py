@@ -11,6 +11,7 @@ from overwatch_assets.rules.money import COST_STATUS, EVERYTHING_PRICED, PARTS, 
 from overwatch_assets.rules.renamed import Renamed, renamed_columns, same, values_of
 from overwatch_assets.rules.run_costs import shares_of
 from overwatch_assets.rules.spark_time import date_of
+from overwatch_assets.rules.windows import in_order
 
 _OF_RUN = (
     *same(
@@ -36,6 +37,7 @@ _OF_RUN = (
     ),
     Renamed("openRun", "is_open", "The run has not ended."),
 )
+_STATE = ("cluster_id", "unixTimeMS_state_start", "state")
 _OF_SEGMENT = ("driver_node_type_id", "node_type_id", "dbu_rate")
 _VIEW = (
     "organization_id",
@@ -252,30 +254,23 @@ def _costs(spans: DataFrame, segments: DataFrame, states: DataFrame) -> DataFram
         (F.when(F.count(whole) == F.count(F.lit(1)), F.sum(whole)) / F.lit(float(HOUR_MS))).alias("_potential"),
         F.min("segment_start").alias("_from"),
         F.max("segment_end").alias("_until"),
-        F.min_by("state", "segment_start").alias("_first_state"),
-        _last("is_open").alias("_goes_on"),
+        in_order("segment_start", *_STATE, "is_open", *_OF_SEGMENT).alias("_segments"),
         F.max("charged_to_run_id").alias("charged_to_run_id"),
         statuses(F.col("cost_status")).alias("cost_status"),
-        *(_last(c).alias(c) for c in _OF_SEGMENT),
-        _last("unixTimeMS_state_start").alias("_state_start"),
-        _last("state").alias("_state"),
-        _last("cluster_id").alias("_cluster"),
+    )
+    last = F.element_at("_segments", -1)
+    shown = sums_of_all.select(
+        "*",
+        F.col("_segments")[0]["state"].alias("_first_state"),
+        last["is_open"].alias("_goes_on"),
+        *(last[c].alias(c) for c in _OF_SEGMENT),
+        *(last[c].alias(f"_{c}") for c in _STATE),
     )
     tags = states.select(
-        F.col("cluster_id").alias("_cluster"),
-        F.col("unixTimeMS_state_start").alias("_state_start"),
-        F.col("state").alias("_state"),
+        *(F.col(c).alias(f"_{c}") for c in _STATE),
         F.col("custom_tags").alias("cluster_tags"),
     )
-    return (
-        sums_of_all.join(per_state, ["run_id", "startEpochMS"])
-        .join(tags, ["_cluster", "_state_start", "_state"], "left")
-        .drop("_cluster", "_state_start", "_state")
-    )
-
-
-def _last(column: str) -> SparkColumn:
-    return F.max_by(column, F.struct("segment_start", "cluster_id"))
+    return shown.join(per_state, ["run_id", "startEpochMS"]).join(tags, [f"_{c}" for c in _STATE], "left")
 
 
 def _used(runs: DataFrame, jobs: DataFrame, tasks: DataFrame) -> DataFrame:

@@ -19,7 +19,9 @@ from collections import defaultdict
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, fields
 from fractions import Fraction
+from functools import cache
 from itertools import pairwise
+from math import prod
 from typing import Any
 
 from overwatch_assets.rules.dated import held_at, in_order
@@ -28,6 +30,7 @@ from overwatch_assets.rules.days import DAY_MS, day_start_ms, days_of
 UNIT = 10**12
 """How many units a dollar, or a DBU, has."""
 HOUR_MS = 3_600_000
+_UNIT_PER_MS = Fraction(UNIT, HOUR_MS)
 
 PRICED = "priced"
 NO_STATE = "no state of the cluster is known"
@@ -259,7 +262,7 @@ class _Tariff:
         def known(value: float | None, what: str) -> Fraction | None:
             if value is None:
                 missing[what] = None
-            return None if value is None else Fraction(str(value))
+            return None if value is None else exact(value)
 
         rates: dict[str, tuple[int, int] | None] = {}
         single = self.definition is not None and self.definition.is_single_node
@@ -345,18 +348,22 @@ def _segment(
 
 def per_ms(*hourly: Fraction | None) -> tuple[int, int] | None:
     """Product of hourly amounts as units a millisecond, a ratio of whole numbers."""
-    found = product(Fraction(UNIT, HOUR_MS), *hourly)
+    found = product(_UNIT_PER_MS, *hourly)
     return None if found is None else found.as_integer_ratio()
 
 
 def product(*factors: Fraction | None) -> Fraction | None:
     """A product; None: a factor is not known."""
-    found = Fraction(1)
-    for factor in factors:
-        if factor is None:
-            return None
-        found *= factor
-    return found
+    known = [f for f in factors if f is not None]
+    if len(known) < len(factors):
+        return None
+    return Fraction(prod(f.numerator for f in known), prod(f.denominator for f in known))
+
+
+@cache
+def exact(value: float) -> Fraction:
+    """A price, a factor or a count as it is written, which a double only comes near. There are few, asked for often."""
+    return Fraction(str(value))
 
 
 def rounded(numerator: int, denominator: int) -> int:

@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from fractions import Fraction
 from typing import Any
 
-from overwatch_assets.rules.cost_segments import PRICED, Price, per_ms, price_key, product, rounded, values_at
+from overwatch_assets.rules.cost_segments import PRICED, Price, exact, per_ms, price_key, product, rounded, values_at
 from overwatch_assets.rules.dated import held_at, in_order
 from overwatch_assets.rules.prices import SQL_SKUS, size_key
 from overwatch_assets.rules.warehouses import SERVERLESS, billed_type
@@ -117,7 +117,7 @@ class Tariff:
         def known(value: float | None, what: str) -> Fraction | None:
             if value is None:
                 missing[what] = None
-            return None if value is None else Fraction(str(value))
+            return None if value is None else exact(value)
 
         def comes_to(*hourly: Fraction | None) -> int | None:
             ratio = per_ms(*hourly)

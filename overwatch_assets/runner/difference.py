@@ -11,7 +11,7 @@ from pyspark.sql import Column, DataFrame, functions as F
 from overwatch_assets.contract.table import Table
 from overwatch_assets.errors import StorageError
 from overwatch_assets.runner.context import Load
-from overwatch_assets.runner.kept import MANY, collected
+from overwatch_assets.runner.kept import collected
 from overwatch_assets.runner.records import FOR_EVER, FROM_EVER, change_records, merged
 from overwatch_assets.runner.window import Window
 from overwatch_assets.storage.tables import TOMBSTONE
@@ -202,7 +202,7 @@ def write_difference(
     merges = pc.any(had).as_py()
     rows = difference if merges else gained
     # A MERGE computes its source anew for each of its steps.
-    data = collected(store, rows) if changed.num_rows <= MANY else None
+    data = collected(store, rows, count=changed.num_rows)
     load.lease.check()
     if merges:
         store.merge(table, rows if data is None else data, dates=dates)

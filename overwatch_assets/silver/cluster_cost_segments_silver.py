@@ -226,10 +226,10 @@ def _segments(entity: Mapping[str, Any]) -> Iterator[dict[str, Any]]:
         prices=prices,
         days=entity["days"],
     )
+    defined: dict[Definition | None, dict[str, Any]] = {}
     for segment in found:
-        definition = segment.definition
-        asked = () if definition is None else (definition.driver_node_type, definition.node_type)
-        sold = () if definition is None else (definition.sku,)
+        if segment.definition not in defined:
+            defined[segment.definition] = _of_definition(segment.definition)
         yield {
             "cluster_id": entity["cluster_id"],
             "segment_start": segment.start,
@@ -240,10 +240,7 @@ def _segments(entity: Mapping[str, Any]) -> Iterator[dict[str, Any]]:
             "is_open": segment.state.is_open and segment.end == segment.state.end,
             "current_num_workers": segment.state.current,
             "target_num_workers": segment.state.target,
-            "driver_node_type_id": None if definition is None else definition.driver_node_type,
-            "node_type_id": None if definition is None else definition.node_type,
-            "sku": None if definition is None else definition.sku,
-            "runtime_engine": None if definition is None else definition.engine,
+            **defined[segment.definition],
             "driverSpecs": segment.driver or None,
             "workerSpecs": segment.worker or None,
             "dbu_rate": segment.dbu_rate,
@@ -262,6 +259,19 @@ def _segments(entity: Mapping[str, Any]) -> Iterator[dict[str, Any]]:
                 for s in segment.shares
             ],
             "run_ids": sorted({s.run_id for s in segment.shares}),
-            "node_types_used": sorted({price_key(node) for node in asked if node}),
-            "skus_used": [sku for sku in sold if sku],
         }
+
+
+def _of_definition(definition: Definition | None) -> dict[str, Any]:
+    """What a segment shows of its cluster's definition, and the keys of the prices that are looked for by it."""
+    if definition is None:
+        return {**dict.fromkeys(c.name for c in _OF_DEFINITION), "node_types_used": [], "skus_used": []}
+    nodes = (definition.driver_node_type, definition.node_type)
+    return {
+        "driver_node_type_id": definition.driver_node_type,
+        "node_type_id": definition.node_type,
+        "sku": definition.sku,
+        "runtime_engine": definition.engine,
+        "node_types_used": sorted({price_key(node) for node in nodes if node}),
+        "skus_used": [definition.sku] if definition.sku else [],
+    }

@@ -23,5 +23,6 @@ def test_few_rows_are_collected_and_others_are_not(
     with monkeypatch.context() as narrow:
         narrow.setattr(kept, "_BYTES", 9_000)
         assert kept.collected(store, lambda: rows) is None
-    monkeypatch.setattr(kept, "MANY", 9)
+    for name in ("_MANY", "_MANY_HERE"):
+        monkeypatch.setattr(kept, name, 9)
     assert kept.collected(store, lambda: rows) is None
