@@ -26,7 +26,7 @@ from overwatch_assets.silver.cluster_state_detail_silver import cluster_state_de
 from overwatch_assets.silver.jobrun_silver import jobrun_silver
 from overwatch_assets.silver.notebook_silver import notebook_silver
 from overwatch_assets_tests.definition_lines import Record, audit
-from overwatch_assets_tests.literal_rows import from_the_first, rows_of
+from overwatch_assets_tests.literal_rows import from_the_first, rows_of, stored
 
 Rows = list[dict[str, Any]]
 
@@ -101,17 +101,18 @@ class Chain:
         """`cluster_state_detail_silver`."""
         events = rows_of(self.spark, cluster_events_bronze, *({"eventHash": n, **e} for n, e in enumerate(self.events)))
         audit = rows_of(self.spark, audit_log_bronze)
-        return cluster_state_detail_silver(self._clusters(), events, audit, self._run_rows(), self._specs())
+        return stored(cluster_state_detail_silver(self._clusters(), events, audit, self._run_rows(), self._specs()))
 
-    def segments(self) -> DataFrame:
-        """`cluster_cost_segments_silver`."""
+    def segments(self, states: DataFrame | None = None) -> DataFrame:
+        """`cluster_cost_segments_silver`, of these states or its own."""
+        states = self.states() if states is None else states
         prices = (
             rows_of(self.spark, instancedetails, *self.nodes),
             rows_of(self.spark, dbucostdetails, *self.rates),
             rows_of(self.spark, photonfactors, *self.factors),
         )
-        return cluster_cost_segments_silver(
-            self._cluster_days(), self.states(), self._run_rows(), self._specs(), *prices
+        return stored(
+            cluster_cost_segments_silver(self._cluster_days(), states, self._run_rows(), self._specs(), *prices)
         )
 
     def state_facts(self) -> list[Row]:

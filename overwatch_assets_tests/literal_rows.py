@@ -12,6 +12,11 @@ def rows_of(spark: SparkSession, table: Table, *rows: dict[str, Any]) -> DataFra
     return spark.createDataFrame([_filled(row, table.schema) for row in rows], table.schema)
 
 
+def stored(frame: DataFrame) -> DataFrame:
+    """The rows of a frame as a table has them: computed once, whatever is computed of them."""
+    return frame.sparkSession.createDataFrame(frame.toArrow(), frame.schema)
+
+
 def _filled(value: Any, kind: T.DataType) -> Any:
     if isinstance(kind, T.StructType) and isinstance(value, dict):
         unknown = set(value) - set(kind.names)

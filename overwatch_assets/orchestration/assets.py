@@ -1,8 +1,8 @@
 """A table as an asset: its contract is the asset's key, description, columns, lineage and place in the graph."""
 
 import datetime as dt
-import inspect
 import warnings
+from types import FunctionType
 
 import dagster as dg
 
@@ -59,8 +59,8 @@ def asset_of(
 
 
 def _metadata(table: Table, database: str) -> dict[str, object]:
-    assert table.transform is not None  # noqa: S101 - every module has one
-    _, first = inspect.getsourcelines(table.transform)
+    assert isinstance(table.transform, FunctionType)  # noqa: S101 - every module has one
+    code = table.transform.__code__
     return {
         "module": f"{table.module_id} {table.module_name}",
         "dagster/table_name": f"{database}.{table.name}",
@@ -73,9 +73,7 @@ def _metadata(table: Table, database: str) -> dict[str, object]:
         "dagster/column_lineage": _lineage(table),
         "dagster/code_references": dg.CodeReferencesMetadataValue(
             code_references=[
-                dg.LocalFileCodeReference(
-                    file_path=inspect.getfile(table.transform), line_number=first, label=table.name
-                )
+                dg.LocalFileCodeReference(file_path=code.co_filename, line_number=code.co_firstlineno, label=table.name)
             ]
         ),
     }

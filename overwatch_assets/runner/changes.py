@@ -14,7 +14,8 @@ from overwatch_assets.contract.table import Table
 from overwatch_assets.runner.records import FOR_EVER, FROM_EVER
 from overwatch_assets.runner.state import TABLE_CHANGES
 from overwatch_assets.runner.window import Window
-from overwatch_assets.storage.tables import TableStore, is_any
+from overwatch_assets.storage import sql
+from overwatch_assets.storage.tables import TableStore
 
 SINCE = "_since"
 
@@ -37,7 +38,7 @@ class Changes:
         if not records.num_rows:
             return
         if table.name not in self._highest:
-            self._numbers([table], F.lit(True))
+            self._numbers([table])
         number = self._highest[table.name] + 1
         for start in range(0, records.num_rows, 50_000):  # one message of the client stays below its limit
             part = records.slice(start, 50_000)
@@ -62,18 +63,19 @@ class Changes:
 
     def seen(self, upstreams: Sequence[Table], window: Window) -> dict[str, int]:
         """Per table, by its name, the highest number among its records that overlap a window; without any: left out."""
-        return self._numbers(upstreams, _overlaps(window))
+        return self._numbers(upstreams, window)
 
-    def _numbers(self, of: Sequence[Table], wanted: Column) -> dict[str, int]:
-        """Look up the highest number of each table's records, and return that of the wanted ones."""
+    def _numbers(self, of: Sequence[Table], window: Window | None = None) -> dict[str, int]:
+        """Look up the highest number of each table's records, and return that of the ones that overlap a window."""
         rows: list[dict[str, Any]] = []
         if self.store.exists(TABLE_CHANGES):
-            records = self.store.read(TABLE_CHANGES).where(is_any(F.col("table_name"), [t.name for t in of]))
-            number = F.col("number")
-            found = records.groupBy("table_name").agg(
-                F.max(number).alias("highest"), F.max(F.when(wanted, number)).alias("wanted")
-            )
-            rows = self.store.arrow(found).to_pylist()
+            wanted = "false" if window is None else f'"fromTS" < {window.until_ms} AND "untilTS" > {window.from_ms}'
+            names = sql.one_of('"table_name"', [t.name for t in of])
+            rows = self.store.asked(
+                TABLE_CHANGES,
+                f'SELECT "table_name", max("number") highest, max(CASE WHEN {wanted} THEN "number" END) wanted '
+                f'FROM t WHERE {names} GROUP BY "table_name"',
+            ).to_pylist()
         self._highest |= dict.fromkeys((t.name for t in of), 0) | {r["table_name"]: r["highest"] for r in rows}
         return {r["table_name"]: r["wanted"] for r in rows if r["wanted"] is not None}
 

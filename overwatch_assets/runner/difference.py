@@ -33,13 +33,12 @@ def content_of(names: Iterable[str]) -> Column:
 
 def _sided(load: Load, rows: DataFrame, side: int) -> DataFrame:
     table = load.table
-    extra = dict.fromkeys([*said_of(table), *([table.partition] if table.partition else [])])
     return rows.select(
         row_id(table).alias(_ID),
         content_of(table.compared).alias("_content"),
         (content_of(_head(table)) if _head(table) else F.lit(side)).alias("_head"),
         F.lit(side).alias("_side"),
-        *(F.col(n).alias(f"_c_{n}") for n in extra),
+        *(F.col(n).alias(f"_c_{n}") for n in said_of(table)),
     )
 
 
@@ -74,7 +73,7 @@ def compare(load: Load, new: DataFrame, stored: DataFrame | None) -> pa.Table:
     both = _sided(load, new, 1)
     if stored is not None:
         both = both.unionByName(_sided(load, stored, 0))
-    carried = [n for n in both.columns if n.startswith("_c_")]
+    carried = [f"_c_{n}" for n in said_of(load.table)]
 
     def of(side: int, column: str) -> Column:
         return F.when(F.col("_side") == side, F.col(column))

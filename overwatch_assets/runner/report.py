@@ -4,16 +4,26 @@ import datetime as dt
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 
-from pyspark.sql import functions as F
-
 from overwatch_assets.runner.state import PIPELINE_REPORT
-from overwatch_assets.runner.window import Window, paint
+from overwatch_assets.runner.window import Window, paint, to_ms
+from overwatch_assets.storage import sql
 from overwatch_assets.storage.tables import TableStore
 
 SUCCESS = "SUCCESS"
 EMPTY = "EMPTY"
 FAILED = "FAILED"
 INELIGIBLE = "INELIGIBLE"
+_TOLD = (
+    "moduleID",
+    "fromTS",
+    "untilTS",
+    "status",
+    "Pipeline_SnapTS",
+    "runStartTS",
+    "inputsRead",
+    "inputsUntil",
+    "reportedTS",
+)
 
 
 @dataclass(frozen=True)
@@ -38,32 +48,19 @@ def read_report(store: TableStore, module_ids: Iterable[int]) -> list[Loaded]:
     """The report rows of some modules, in the order in which they were written."""
     if not store.exists(PIPELINE_REPORT):
         return []
-    rows = store.arrow(
-        store.read(PIPELINE_REPORT)
-        .where(F.col("moduleID").isin(list(module_ids)))
-        .select(
-            "moduleID",
-            "fromTS",
-            "untilTS",
-            F.substring("status", 1, 200).alias("status"),
-            F.unix_millis("Pipeline_SnapTS").alias("snap_ms"),
-            "runStartTS",
-            F.map_entries("inputsRead").alias("inputs"),
-            F.map_entries("inputsUntil").alias("until"),
-            "reportedTS",
-        )
-    ).to_pylist()
+    names, wanted = ", ".join(map(sql.quoted, _TOLD)), sql.one_of(sql.quoted("moduleID"), module_ids)
+    rows = store.asked(PIPELINE_REPORT, f"SELECT {names} FROM t WHERE {wanted}").to_pylist()
     # A load that failed has no start, and loads of one run have one `now`.
-    rows.sort(key=lambda r: (r["reportedTS"] or 0, r["snap_ms"]))
+    rows.sort(key=lambda r: (r["reportedTS"] or 0, r["Pipeline_SnapTS"]))
     return [
         Loaded(
             r["moduleID"],
             Window(r["fromTS"], r["untilTS"]),
-            r["status"],
-            r["snap_ms"],
+            r["status"][:200],
+            to_ms(r["Pipeline_SnapTS"]),
             r["runStartTS"] or 0,
-            {e["key"]: e["value"] for e in r["inputs"] or []},
-            {e["key"]: e["value"] for e in r["until"] or []},
+            dict(r["inputsRead"] or ()),
+            dict(r["inputsUntil"] or ()),
         )
         for r in rows
     ]
@@ -81,7 +78,7 @@ def loaded_until_ms(rows: Iterable[Loaded], module_id: int) -> int:
 
 def append_report(store: TableStore, rows: list[tuple[object, ...]]) -> None:
     """Append report rows, in the order of the contract's columns."""
-    store.append(PIPELINE_REPORT, lambda: store.frame(rows, PIPELINE_REPORT.schema))
+    store.append(PIPELINE_REPORT, lambda: store.frame(rows, PIPELINE_REPORT.schema), conforms=True)
 
 
 def snap(now: dt.datetime) -> dt.datetime:
