@@ -14,7 +14,7 @@ def rows_of(spark: SparkSession, table: Table, *rows: dict[str, Any]) -> DataFra
 
 def stored(frame: DataFrame) -> DataFrame:
     """The rows of a frame as a table has them: computed once, whatever is computed of them."""
-    return frame.sparkSession.createDataFrame(frame.toArrow(), frame.schema)
+    return frame.sparkSession.createDataFrame(frame.collect(), frame.schema)
 
 
 def _filled(value: Any, kind: T.DataType) -> Any:

@@ -8,6 +8,7 @@ from pyspark.sql import DataFrame, SparkSession, functions as F
 from overwatch_assets.gold.sparkjob_gold import sparkjob_gold
 from overwatch_assets.silver.spark_jobs_silver import spark_jobs_silver
 from overwatch_assets_tests.event_lines import CLUSTER, CONTEXT, bronze, rows
+from overwatch_assets_tests.literal_rows import stored
 
 pytestmark = pytest.mark.engine
 
@@ -24,8 +25,8 @@ def started(job_id: int, at: int = 0, **properties: str) -> str:
 
 
 def silver(spark: SparkSession, *lines: str, context: str = CONTEXT) -> DataFrame:
-    events = bronze(spark, *lines, context=context)
-    return spark_jobs_silver(spans=events, spark_events_bronze=events)
+    events = stored(bronze(spark, *lines, context=context))
+    return stored(spark_jobs_silver(spans=events, spark_events_bronze=events))
 
 
 _CLUSTERS = "cluster_id string, timestamp bigint, sequence int, cluster_name string, is_automated boolean"

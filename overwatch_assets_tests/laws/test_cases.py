@@ -13,8 +13,11 @@ After each load of a derived table states and segments must abut. Days are count
 dollar an hour, and so on, and no DBUs.
 """
 
+import pickle
+import shutil
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -48,6 +51,7 @@ from overwatch_assets_tests.laws.literal_costs import (
     told_of,
 )
 from overwatch_assets_tests.laws.workshop import differences, stale_days
+from overwatch_assets_tests.made_once import made_once
 
 pytestmark = [pytest.mark.engine, pytest.mark.timeout(600)]
 
@@ -138,6 +142,7 @@ PRICE, PRICE_LATE = ("varying", 1.0, DAYS[0]), ("varying", 5.0, DAYS[1])
 
 BEFORE = Told(AUDIT, EVENTS, (*NODES, PRICE))
 WHOLE = Told([*AUDIT, *AUDIT_LATE], [*EVENTS, *EVENTS_LATE], (*NODES, PRICE, PRICE_LATE))
+_ON_THE_WAY = "on_the_way.pickle"
 COMPARED = (*BRONZE, *PRICES, *SILVER, *GOLD)
 
 
@@ -147,19 +152,19 @@ class Ways:
 
     Attributes:
         at_once: what all must equal.
+        before: the workspace without what came late.
         others: the rest, by name.
         after_day: states and segments of `late` after each day, without what came late.
         after_days: those of `out_of_order` after each step.
-        before: the workspace without what came late.
         stale: what `late` called stale: after bronze, after silver, after gold.
     """
 
     at_once: CostShop
-    others: dict[str, CostShop] = field(default_factory=dict)
-    after_day: list[dict[str, list[Row]]] = field(default_factory=list)
-    after_days: list[dict[str, list[Row]]] = field(default_factory=list)
-    before: CostShop | None = None
-    stale: list[dict[str, Any]] = field(default_factory=list)
+    before: CostShop
+    others: dict[str, CostShop]
+    after_day: list[dict[str, list[Row]]]
+    after_days: list[dict[str, list[Row]]]
+    stale: list[dict[str, Any]]
 
     def check_rows(self, *clusters: str) -> None:
         """What every way says of some clusters is what one load of everything says."""
@@ -187,21 +192,18 @@ def _held(shop: CostShop) -> dict[str, list[Row]]:
     return {name: shop.stored(name) for name in (STATES, SEGMENTS)}
 
 
-@pytest.fixture(scope="module")
-def ways(spark: SparkSession, tmp_path_factory: pytest.TempPathFactory) -> Ways:
-    """All workspaces, loaded."""
-    root = tmp_path_factory.mktemp("cases")
+def _load_all_ways(spark: SparkSession, root: Path) -> None:
+    """Load all workspaces, each under its name, and keep what is looked at on the way as `_ON_THE_WAY`."""
     start = opened(spark, root / "start", WHOLE)
-    found = Ways(start.copy(root / "at_once"))
-    _load(found.at_once, (*BRONZE, *SILVER, *GOLD))
+    _load(start.copy(root / "at_once"), (*BRONZE, *SILVER, *GOLD))
 
-    shop = found.others["out_of_order"] = start.copy(root / "out_of_order")
+    shop, after_days = start.copy(root / "out_of_order"), []
     shop.load_days((BRONZE[0], SILVER[0]))
     for days in ((3,), (1,), (0, 1, 2)):
         _load(shop, (BRONZE[1], *SILVER[1:]), *days)
-        found.after_days.append(_held(shop))
+        after_days.append(_held(shop))
 
-    shop = found.others["bronze_first"] = start.copy(root / "bronze_first")
+    shop = start.copy(root / "bronze_first")
     shop.load_days((*BRONZE, *SILVER[:2]))
     for days in ((3,), (0, 1), (2,)):
         _load(shop, SILVER[2:], *days)
@@ -209,19 +211,35 @@ def ways(spark: SparkSession, tmp_path_factory: pytest.TempPathFactory) -> Ways:
     for days in ((1,), (0,), (2, 3)):
         shop.load_days((CLUSTER_DAYS, RUN_DAYS), *days)
 
-    shop = found.others["late"] = start.copy(root / "late")
+    shop, after_day, stale = start.copy(root / "late"), [], []
     shop.tell(BEFORE)
     shop.load_days(("instancedetails",))
     for day in range(4):
         _load(shop, (*BRONZE, *SILVER), day)
-        found.after_day.append(_held(shop))
+        after_day.append(_held(shop))
     shop.load_days(GOLD)
-    found.before = shop.copy(root / "before")
+    shop.copy(root / "before")
     shop.tell(WHOLE)
     for names in ((*BRONZE, "instancedetails"), SILVER, GOLD):
         _load(shop, names, 1)
-        found.stale.append({n: days for n, days in stale_days(shop).items() if n in COMPARED})
-    return found
+        stale.append({n: days for n, days in stale_days(shop).items() if n in COMPARED})
+    (root / _ON_THE_WAY).write_bytes(pickle.dumps((after_day, after_days, stale)))
+
+
+@pytest.fixture(scope="module")
+def ways(spark: SparkSession, tmp_path_factory: pytest.TempPathFactory) -> Ways:
+    """All workspaces, loaded: a copy for each process."""
+    root, own = made_once(tmp_path_factory, "cases", partial(_load_all_ways, spark)), tmp_path_factory.mktemp("own")
+
+    def loaded(name: str, told: Told = WHOLE) -> CostShop:
+        shutil.copytree(root / name, own / name)
+        shop = CostShop(spark, own / name)
+        shop.tell(told)
+        return shop
+
+    others = {name: loaded(name) for name in ("out_of_order", "bronze_first", "late")}
+    after_day, after_days, stale = pickle.loads((root / _ON_THE_WAY).read_bytes())
+    return Ways(loaded("at_once"), loaded("before", BEFORE), others, after_day, after_days, stale)
 
 
 def test_every_way_ends_in_the_tables_of_one_load(ways: Ways) -> None:
@@ -231,7 +249,6 @@ def test_every_way_ends_in_the_tables_of_one_load(ways: Ways) -> None:
 
 
 def test_case_01_node_edit_before_a_run_of_a_later_day(ways: Ways) -> None:
-    assert ways.before is not None
     assert ways.before.cost_of_run(101) == 2.0
     assert ways.at_once.cost_of_run(101) == 20.0
     assert ways.at_once.cost("c01") == {DAYS[0]: 1.0, DAYS[3]: 40.0}
@@ -241,7 +258,6 @@ def test_case_01_node_edit_before_a_run_of_a_later_day(ways: Ways) -> None:
 def test_case_02_a_run_moves_to_another_cluster(ways: Ways) -> None:
     """Of the late day the one cluster has no event and no record, and no run names it any more: but one did before."""
     job, running = "job-1-run-102", at(0, 20 + 5 * M)
-    assert ways.before is not None
     assert ways.before.states(job)[1:] == [
         ("RUNNING", running, at(3, 1)),
         ("TERMINATING_IMPUTED", at(3, 1), at(3, 1)),
@@ -294,7 +310,6 @@ def test_case_05_a_second_cycle_that_states_no_size(ways: Ways) -> None:
 
 
 def test_case_06_a_price_before_a_state_of_a_later_day(ways: Ways) -> None:
-    assert ways.before is not None
     assert ways.before.cost("c06") == {DAYS[0]: 2.0, DAYS[3]: 2.0}
     assert ways.at_once.cost("c06") == {DAYS[0]: 2.0, DAYS[3]: 10.0}
     ways.check_rows("c06")
@@ -302,7 +317,6 @@ def test_case_06_a_price_before_a_state_of_a_later_day(ways: Ways) -> None:
 
 def test_case_07_the_first_edit_arrives_after_a_later_one(ways: Ways) -> None:
     """The first definition serves the states before it, and so does an earlier one once it is there."""
-    assert ways.before is not None
     assert ways.before.cost("c07") == {DAYS[0]: 4.0}
     assert ways.at_once.cost("c07") == {DAYS[0]: 20.0}
     (running,) = (r for r in ways.at_once.stored(SEGMENTS, cluster_id="c07") if r["state"] == "CREATING")
@@ -312,7 +326,6 @@ def test_case_07_the_first_edit_arrives_after_a_later_one(ways: Ways) -> None:
 
 def test_case_08_one_more_restart_before_others(ways: Ways) -> None:
     """Each state names its own restart by time, so that one more leaves what comes after it as it is."""
-    assert ways.before is not None
     restarts = {(r["state"], r["reset_partition"]) for r in ways.at_once.stored(STATES, cluster_id="c08")}
     assert {ms for _, ms in restarts} == {at(day, 10) for day in range(4)}
 
@@ -352,7 +365,6 @@ def test_case_10_a_cluster_without_events_for_days(ways: Ways) -> None:
 
 
 def test_case_11_a_start_at_exactly_midnight_arrives_late(ways: Ways) -> None:
-    assert ways.before is not None
     assert ways.before.states("c11")[1:] == [("RUNNING", at(0, 21), at(1, 5)), ("TERMINATING", at(1, 5), at(4, 0))]
     assert ways.at_once.states("c11")[1:] == [
         ("RUNNING", at(0, 21), at(1, 0)),
@@ -437,7 +449,6 @@ def crashing(monkeypatch: pytest.MonkeyPatch) -> Callable[..., None]:
 def test_case_15_a_crash_between_the_records_and_the_rows(
     ways: Ways, tmp_path: Path, crashing: Callable[..., None]
 ) -> None:
-    assert ways.before is not None
     shop = ways.before.copy(tmp_path / "crashed")
     shop.tell(WHOLE)
     shop.load_days((*BRONZE, "instancedetails"), 1)
@@ -458,7 +469,6 @@ def test_case_15_a_crash_between_the_records_and_the_rows(
 
 def test_case_16_windows_of_tables_that_are_not_the_same(ways: Ways) -> None:
     """Gold is loaded by day of what silver loaded as a range; and day 1 alone again of what was loaded as a range."""
-    assert ways.before is not None
     found = {way: shop.stored(CLUSTER_DAYS, cluster_id="c10") for way, shop in ways.others.items()}
     assert {r["date"]: r["total_cost"] for r in found["bronze_first"]} == dict(
         zip(DAYS, (15.0, 24.0, 24.0, 24.0), strict=True)
@@ -488,7 +498,6 @@ def test_case_17_a_restart_that_bronze_has_and_states_do_not(ways: Ways) -> None
 
 
 def test_a_run_that_arrives_late_changes_what_a_closed_one_paid(ways: Ways) -> None:
-    assert ways.before is not None
     assert ways.before.cost_of_run(201) == 2.0
     late = ways.others["late"]
     # From 11 to 12 both are there: half each. From 13 to 14 nobody is.
