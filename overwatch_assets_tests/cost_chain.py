@@ -103,16 +103,15 @@ class Chain:
         audit = rows_of(self.spark, audit_log_bronze)
         return stored(cluster_state_detail_silver(self._clusters(), events, audit, self._run_rows(), self._specs()))
 
-    def segments(self, states: DataFrame | None = None) -> DataFrame:
-        """`cluster_cost_segments_silver`, of these states or its own."""
-        states = self.states() if states is None else states
+    def segments(self) -> DataFrame:
+        """`cluster_cost_segments_silver`."""
         prices = (
             rows_of(self.spark, instancedetails, *self.nodes),
             rows_of(self.spark, dbucostdetails, *self.rates),
             rows_of(self.spark, photonfactors, *self.factors),
         )
         return stored(
-            cluster_cost_segments_silver(self._cluster_days(), states, self._run_rows(), self._specs(), *prices)
+            cluster_cost_segments_silver(self._cluster_days(), self.states(), self._run_rows(), self._specs(), *prices)
         )
 
     def state_facts(self) -> list[Row]:

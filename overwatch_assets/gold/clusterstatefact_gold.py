@@ -18,7 +18,7 @@ from overwatch_assets.rules.money import (
     whole,
 )
 from overwatch_assets.rules.renamed import Renamed, renamed_columns, same
-from overwatch_assets.rules.windows import in_order
+from overwatch_assets.rules.windows import rows_in_order
 from overwatch_assets.silver.cluster_cost_segments_silver import (
     AMOUNTS_TYPE,
     cluster_cost_segments_silver as SEGMENTS,
@@ -166,7 +166,7 @@ def clusterstatefact_gold(
             *sums(F.col("amounts")),
             statuses(F.col("cost_status")).alias("cost_status"),
             _runs().alias("run_ids"),
-            in_order(*_OF_DAY, _FIRST).alias("_days"),
+            rows_in_order(*_OF_DAY, _FIRST).alias("_days"),
         )
         .withColumn("cost_by_day", F.transform("_days", lambda day: F.struct(*(day[n].alias(n) for n in _OF_DAY))))
         .withColumns({r.name: F.col("_days")[0][_FIRST][r.silver] for r in _OF_SEGMENT})
@@ -218,7 +218,7 @@ def _by_day(segments: DataFrame) -> DataFrame:
         F.struct(*(whole(F.col("amounts")[n]).cast("bigint").alias(n) for n in AMOUNTS)).alias("amounts"),
         statuses(F.col("cost_status")).alias("cost_status"),
         _runs().alias("run_ids"),
-        in_order("segment_start", *(r.silver for r in _OF_SEGMENT))[0].alias(_FIRST),
+        rows_in_order("segment_start", *(r.silver for r in _OF_SEGMENT))[0].alias(_FIRST),
     )
 
 

@@ -11,7 +11,7 @@ from overwatch_assets.rules.money import COST_STATUS, EVERYTHING_PRICED, PARTS, 
 from overwatch_assets.rules.renamed import Renamed, renamed_columns, same, values_of
 from overwatch_assets.rules.run_costs import shares_of
 from overwatch_assets.rules.spark_time import date_of
-from overwatch_assets.rules.windows import in_order
+from overwatch_assets.rules.windows import rows_in_order
 
 _OF_RUN = (
     *same(
@@ -254,7 +254,7 @@ def _costs(spans: DataFrame, segments: DataFrame, states: DataFrame) -> DataFram
         (F.when(F.count(whole) == F.count(F.lit(1)), F.sum(whole)) / F.lit(float(HOUR_MS))).alias("_potential"),
         F.min("segment_start").alias("_from"),
         F.max("segment_end").alias("_until"),
-        in_order("segment_start", *_STATE, "is_open", *_OF_SEGMENT).alias("_segments"),
+        rows_in_order("segment_start", *_STATE, "is_open", *_OF_SEGMENT).alias("_segments"),
         F.max("charged_to_run_id").alias("charged_to_run_id"),
         statuses(F.col("cost_status")).alias("cost_status"),
     )

@@ -42,7 +42,7 @@ def numbered(rows: DataFrame, name: str, by: Sequence[str], order: Sequence[str 
     return _compared(rows, by, order).withColumn(name, (F.col(_NUMBER) - began).cast("int")).drop(PART, _NUMBER, _SAME)
 
 
-def in_order(*columns: str) -> Column:
+def rows_in_order(*columns: str) -> Column:
     """Aggregate: of each row a struct with these columns, in their order; the first ones leave nothing open.
 
     For the first or the last row of a group: of structs, Sail takes six times as long for `min_by` and `max_by`.

@@ -303,8 +303,7 @@ class TableStore:
     def asked(self, table: Table, query: str) -> pa.Table:
         """What `deltalake` answers to a query over ``t``, this workspace's rows of a table.
 
-        For tables of state, of which each load writes a small file: the embedded engine takes twice the time, a JVM
-        twenty times.
+        For tables of state, of which each load writes a small file: an engine plans for longer than it reads them.
         """
         self.ensure(table)
         mine = f' WHERE "organization_id" = {sql.literal(self.organization_id)}' if self.shared else ""

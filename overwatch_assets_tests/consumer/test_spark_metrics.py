@@ -20,7 +20,7 @@ from overwatch_assets.silver.spark_jobs_silver import spark_jobs_silver
 from overwatch_assets.silver.spark_stages_silver import spark_stages_silver
 from overwatch_assets.silver.spark_tasks_silver import spark_tasks_silver
 from overwatch_assets_tests.event_lines import bronze, rows
-from overwatch_assets_tests.literal_rows import rows_of
+from overwatch_assets_tests.literal_rows import rows_of, stored
 
 pytestmark = pytest.mark.engine
 
@@ -32,7 +32,7 @@ class Log:
 
     def __init__(self, spark: SparkSession, *lines: str) -> None:
         self.spark = spark
-        self.events = spark.createDataFrame(bronze(spark, *lines).toArrow())
+        self.events = stored(bronze(spark, *lines))
 
     def gold(self, silver: Table, gold: Table, spans: DataFrame | None = None) -> DataFrame:
         (events,) = silver.inputs["spark_events_bronze"]
@@ -49,7 +49,7 @@ class Log:
         frame = gold(spans=below if spans is None else spans, **{silver.name: below}, **others)
         # Computed once: the functions read each table several times, in one plan.
         frame = frame.withColumn("organization_id", F.lit("1"))
-        return self.spark.createDataFrame(frame.toArrow(), frame.schema)
+        return stored(frame)
 
     @cached_property
     def jobs(self) -> DataFrame:

@@ -156,7 +156,7 @@ def model(data: bytes) -> Iterator[tuple[int, int, bytes, str | None, int | None
 
 
 @given(data=LOGS, buffer=st.integers(1, 400))
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=150, deadline=None)
 def test_lines_equal_the_model_whatever_the_buffer(data: bytes, buffer: int) -> None:
     rows, last = read(stored(data), buffer_bytes=buffer)
     expected = list(model(data))
@@ -179,7 +179,7 @@ def cut_in_two(part: Range, cut: int, buffer: int, uncut: Read) -> None:
 
 
 @given(data=LOGS, torn=st.sampled_from([b"", UNTIMED]), cut=st.integers(0), buffer=st.sampled_from([3, 50, 1 << 20]))
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=300, deadline=None)
 def test_cut_anywhere_the_lines_are_the_same(data: bytes, torn: bytes, cut: int, buffer: int) -> None:
     data += torn
     part = stored(data)
