@@ -20,6 +20,7 @@ start; after an hour of silence if it was made for runs that have all ended; aft
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
+from typing import NamedTuple
 
 from overwatch_assets.rules.dated import held_at, in_order
 
@@ -39,8 +40,7 @@ _SIZED = SWITCHES_ON | {RESTARTING, "EDITED"}
 _SILENCE_MS = 3_600_000
 
 
-@dataclass(frozen=True)
-class Event:
+class Event(NamedTuple):
     """An event of a cluster, with the sizes that it states.
 
     Attributes:
@@ -68,16 +68,14 @@ class Event:
         )
 
 
-@dataclass(frozen=True)
-class Run:
+class Run(NamedTuple):
     """A run on the cluster; end None: it has not ended yet."""
 
     start: int
     end: int | None
 
 
-@dataclass(frozen=True)
-class Spec:
+class Spec(NamedTuple):
     """A definition of the cluster from its time on; the first serves earlier times too, the last of one time counts."""
 
     ms: int
@@ -138,8 +136,7 @@ class Cluster:
         return held_at(self._specs, ms)[0] or Spec(ms)
 
 
-@dataclass(frozen=True)
-class State:
+class State(NamedTuple):
     """One state, `[start, end)`.
 
     Attributes:

@@ -17,12 +17,12 @@ import datetime as dt
 from bisect import bisect_right
 from collections import defaultdict
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
 from fractions import Fraction
 from functools import cache
 from itertools import pairwise
 from math import prod
-from typing import Any
+from typing import Any, NamedTuple
 
 from overwatch_assets.rules.dated import held_at, in_order
 from overwatch_assets.rules.days import DAY_MS, day_start_ms, days_of
@@ -50,8 +50,7 @@ class Price:
     values: Mapping[str, Any]
 
 
-@dataclass(frozen=True)
-class Definition:
+class Definition(NamedTuple):
     """What the cluster consisted of, from a time on; of one time, the highest sequence counts."""
 
     ms: int
@@ -63,8 +62,7 @@ class Definition:
     engine: str | None
 
 
-@dataclass(frozen=True)
-class Occupant:
+class Occupant(NamedTuple):
     """A run on the cluster, `[start, end)`.
 
     Attributes:
@@ -77,8 +75,7 @@ class Occupant:
     parent: int | None = None
 
 
-@dataclass(frozen=True)
-class Stretch:
+class Stretch(NamedTuple):
     """A state, as `cluster_state_detail_silver` has it."""
 
     state: str
@@ -91,8 +88,7 @@ class Stretch:
     target: int | None
 
 
-@dataclass(frozen=True)
-class Amounts:
+class Amounts(NamedTuple):
     """What a segment, or a run's part of it, comes to; None: not known.
 
     Attributes:
@@ -112,12 +108,12 @@ class Amounts:
     worker_potential_core_ms: int | None = 0
 
 
-AMOUNTS = tuple(f.name for f in fields(Amounts))
+AMOUNTS = Amounts._fields
+_NOTHING = Amounts()
 COSTS = AMOUNTS[:4]
 
 
-@dataclass(frozen=True)
-class Share:
+class Share(NamedTuple):
     """A run's part of a segment.
 
     Attributes:
@@ -131,8 +127,7 @@ class Share:
     amounts: Amounts
 
 
-@dataclass(frozen=True)
-class Segment:
+class Segment(NamedTuple):
     """A part of a state in which nothing changes.
 
     Attributes:
@@ -212,9 +207,13 @@ def segments(
 
 @dataclass(frozen=True)
 class _Hourly:
-    """What a state costs by the hour while no price changes: per amount its units a millisecond; None: not known."""
+    """What a state costs by the hour while no price changes.
 
-    rates: Mapping[str, tuple[int, int] | None]
+    Attributes:
+        rates: of each of `AMOUNTS` its units a millisecond, None: not known; without any all are 0.
+    """
+
+    rates: Sequence[tuple[int, int] | None]
     missing: tuple[str, ...]
     dbu_rate: float | None
     photon_factor: float | None
@@ -223,9 +222,9 @@ class _Hourly:
 
     def amounts(self, ms: int) -> Amounts:
         """What some milliseconds come to, rounded half to even."""
-        return Amounts(
-            **{name: None if rate is None else rounded(ms * rate[0], rate[1]) for name, rate in self.rates.items()}
-        )
+        if not self.rates:
+            return _NOTHING
+        return Amounts(*(None if rate is None else rounded(ms * rate[0], rate[1]) for rate in self.rates))
 
 
 class _Tariff:
@@ -256,7 +255,7 @@ class _Tariff:
         factor = values_at(self._factors, at).get("factor") if self._factors else 1.0
         nodes = {role: values_at(found, at) for role, found in self._of_node.items()}
         if not state.running:
-            return _Hourly({}, (), rate, factor, **nodes)
+            return _Hourly((), (), rate, factor, **nodes)
         missing: dict[str, None] = {}
 
         def known(value: float | None, what: str) -> Fraction | None:
@@ -289,7 +288,8 @@ class _Tariff:
         if state.dbu_billable:
             potential = driver if single else worker
             rates["worker_potential_core_ms"] = None if potential is None else potential.as_integer_ratio()
-        return _Hourly(rates, tuple(missing), rate, factor, **nodes)
+        of_all = tuple(rates.get(name, (0, 1)) for name in AMOUNTS)
+        return _Hourly(of_all, tuple(missing), rate, factor, **nodes)
 
 
 def price_key(name: str | None) -> str:
@@ -378,10 +378,9 @@ def _shares(amounts: Amounts, active: Sequence[Occupant], parents: Mapping[int, 
     count, at = payers.count(None), 0
     for run, payer in zip(active, payers, strict=True):
         if payer is not None:
-            yield Share(run.run_id, run.start, payer, Amounts())
+            yield Share(run.run_id, run.start, payer, _NOTHING)
             continue
-        parts = {name: kth_part(getattr(amounts, name), at, count) for name in AMOUNTS}
-        yield Share(run.run_id, run.start, None, Amounts(**parts))
+        yield Share(run.run_id, run.start, None, Amounts(*(kth_part(total, at, count) for total in amounts)))
         at += 1
 
 
@@ -403,8 +402,5 @@ def kth_part(total: int | None, at: int, count: int) -> int | None:
 
 
 def _minus(amounts: Amounts, taken: Sequence[Amounts]) -> Amounts:
-    left = {}
-    for name in AMOUNTS:
-        total = getattr(amounts, name)
-        left[name] = None if total is None else total - sum(getattr(t, name) for t in taken)
-    return Amounts(**left)
+    each = zip(amounts, *taken, strict=True)
+    return Amounts(*(None if total is None else total - sum(parts) for total, *parts in each))

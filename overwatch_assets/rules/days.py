@@ -13,7 +13,7 @@ def day_start_ms(day: dt.date) -> int:
 
 def day_of(ms: int) -> dt.date:
     """The UTC day of an epoch millisecond."""
-    return _EPOCH + dt.timedelta(days=ms // DAY_MS)
+    return dt.date.fromordinal(_EPOCH.toordinal() + ms // DAY_MS)
 
 
 def days_of(from_ms: int, until_ms: int) -> list[dt.date]:

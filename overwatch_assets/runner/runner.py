@@ -5,7 +5,7 @@ import json
 import logging
 import time
 import uuid
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from dataclasses import dataclass, field
 
@@ -99,12 +99,14 @@ class Runner:
         """Load several tables for a window, upstreams first, two at a time where neither needs the other.
 
         A load of few rows waits for its engine and its storage more than it computes. Tables of volume begin as soon as
-        they can, so that the others are loaded beside them.
+        they can, so that the others are loaded beside them; then those that the longest chain of tables waits for.
 
         Raises:
             OverwatchError: as `load`, of the first that failed; the one that was running beside it ends first.
         """
-        waiting = sorted(wanted, key=lambda t: not is_volume(t))
+        waiting = list(wanted)
+        chains = _chains(waiting)
+        waiting.sort(key=lambda t: (not is_volume(t), -chains[t.name]))
         unloaded = {t.name for t in waiting}
         running: dict[Future[Result], str] = {}
         with lease(self.store.location) as held, self.store.snapshots(), ThreadPoolExecutor(_LANES) as lanes:
@@ -228,6 +230,15 @@ class Runner:
                 )
             ],
         )
+
+
+def _chains(wanted: Sequence[Table]) -> dict[str, int]:
+    """How many of the tables, each with its upstreams before it, are loaded one after the other from each one on."""
+    found = {t.name: 1 for t in wanted}
+    for table in reversed(wanted):
+        for name in found.keys() & set(table.upstreams):
+            found[name] = max(found[name], 1 + found[table.name])
+    return found
 
 
 def _meets(a: Window, b: Window) -> bool:

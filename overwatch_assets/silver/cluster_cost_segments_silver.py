@@ -246,15 +246,15 @@ def _segments(entity: Mapping[str, Any]) -> Iterator[dict[str, Any]]:
             "dbu_rate": segment.dbu_rate,
             "photon_factor": segment.photon_factor,
             "cost_status": segment.cost_status,
-            "amounts": vars(segment.amounts),
-            "idle": vars(segment.idle),
+            "amounts": segment.amounts,  # a struct of Arrow takes a tuple as its members, in their order
+            "idle": segment.idle,
             "paying_runs": segment.runs,
             "shares": [
                 {
                     "run_id": s.run_id,
                     "run_start": s.run_start,
                     "charged_to_run_id": s.charged_to,
-                    "amounts": vars(s.amounts),
+                    "amounts": s.amounts,
                 }
                 for s in segment.shares
             ],

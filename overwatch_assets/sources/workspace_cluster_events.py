@@ -57,7 +57,7 @@ def _read(load: Load, api: WorkspaceApi) -> Reading:
     failed = _Failures(load)
     from_ms, until_ms = load.window.from_ms - DAY_MS, load.window.until_ms
     told = _told(load)
-    on = {c: min(from_ms, ms) for c, (ms, kind, _) in told.items() if kind != TERMINATING and not failed.is_gone(c)}
+    on = {c: min(from_ms, ms) for c, (ms, is_on, _) in told.items() if is_on and not failed.is_gone(c)}
     named = dict.fromkeys([*clusters_of_audit(load), *failed.open], from_ms)
     begins = named | on | _of_snapshots(load, failed, from_ms)
     if not begins:
@@ -93,17 +93,21 @@ def _read(load: Load, api: WorkspaceApi) -> Reading:
     )
 
 
-def _told(load: Load) -> dict[str, tuple[int, str, bool]]:
-    """Per cluster the last known event before the window's end, its time and type, and whether there are later ones."""
+def _told(load: Load) -> dict[str, tuple[int, bool, bool]]:
+    """Per cluster its last known event before the window's end: when, whether it is no end, and whether more follow."""
     until_ms = load.window.until_ms
-    before = F.when(F.col("timestamp") < until_ms, F.struct("timestamp", "type"))
+    ms, is_end = F.col("timestamp"), F.col("type") == TERMINATING
     rows = (
         load.store.read(load.table)
         .groupBy("cluster_id")
-        .agg(F.max(before).alias("last"), (F.max("timestamp") >= until_ms).alias("later"))
+        .agg(
+            F.max(F.when(ms < until_ms, ms)).alias("last"),
+            F.max(F.when((ms < until_ms) & ~is_end, ms)).alias("last_on"),
+            (F.max(ms) >= until_ms).alias("later"),
+        )
     )
-    found = load.store.arrow(rows.where(F.col("last").isNotNull()).select("cluster_id", "last.*", "later"))
-    return {r["cluster_id"]: (r["timestamp"], r["type"], r["later"]) for r in found.to_pylist()}
+    found = load.store.arrow(rows.where(F.col("last").isNotNull()))
+    return {r["cluster_id"]: (r["last"], r["last"] == r["last_on"], r["later"]) for r in found.to_pylist()}
 
 
 def _why_no_event(event: Any, latest_ms: int) -> str | None:

@@ -41,8 +41,8 @@ def main() -> None:
         if RANGE in wanted:
             _say(_range(Path(folder)))
         if COSTS in wanted:
-            for way in ("daily", "monthly"):
-                _say(_costs(Path(folder), way))
+            _say(_costs_by_day(Path(folder)))
+            _say(_costs_by_month(Path(folder)))
         if AUDIT in wanted:
             _say(_audit(Path(folder)))
         if LOOKUPS in wanted:
@@ -86,22 +86,41 @@ def _range(folder: Path) -> str:
     )
 
 
-def _costs(folder: Path, way: str) -> str:
-    home = folder / f"costs-{way}"
+def _costs_by_day(folder: Path) -> str:
+    """Days 2-11 are loaded a second time, by turns with days 51-60: a machine's speed differs from hour to hour."""
+    home, young = folder / "costs-daily", folder / "costs-young"
     records = costs.make(home)
+    loads, early, late = [], [], []
+    for day in range(costs.DAYS):
+        if day == 1:
+            shutil.copytree(home, young)
+        loads.append(_load_costs(home, day, day + 1))
+        if day >= costs.DAYS - 10:
+            late.append(loads[-1][0])
+            early.append(_load_costs(young, day - costs.DAYS + 11, day - costs.DAYS + 12)[0])
+    first, last = statistics.median(early), statistics.median(late)
+    turns = f"by turns: median of days 2-11 {first:.1f} s, of days 51-60 {last:.1f} s, ratio {last / first:.2f}"
+    return f"{_said_of_costs('daily', records, loads)}; {turns}"
+
+
+def _costs_by_month(folder: Path) -> str:
+    home = folder / "costs-monthly"
+    records = costs.make(home)
+    return _said_of_costs("monthly", records, [_load_costs(home, at, at + 30) for at in range(0, costs.DAYS, 30)])
+
+
+def _load_costs(home: Path, first: int, until: int) -> tuple[float, float]:
+    """Load some days in a process of its own, as a run of Dagster is; return its seconds and its peak, MB."""
     result = home / "result.json"
-    length = 1 if way == "daily" else 30
-    took, peaks = [], []
-    for first in range(0, costs.DAYS, length):  # each is a process of its own, as a run of Dagster is
-        cost = run([sys.executable, "-m", costs.__name__, str(home), str(first), str(first + length), str(result)])
-        took.append(json.loads(result.read_text()))
-        peaks.append(cost.peak_mb)
+    cost = run([sys.executable, "-m", costs.__name__, str(home), str(first), str(until), str(result)])
+    return json.loads(result.read_text()), cost.peak_mb
+
+
+def _said_of_costs(way: str, records: int, loads: list[tuple[float, float]]) -> str:
+    seconds, peaks = zip(*loads, strict=True)
     size = f"{costs.DAYS} days, {records} audit records"
-    said = f"{COSTS}, {way}, {size}: {sum(took):.0f} s, longest load {max(took):.1f} s, peak {max(peaks):.0f} MB"
-    if way == "monthly":
-        return said
-    early, late = (statistics.median(took[a:b]) for a, b in ((1, 11), (50, 60)))
-    return f"{said}; median of days 2-11 {early:.1f} s, of days 51-60 {late:.1f} s, ratio {late / early:.2f}"
+    said = f"{sum(seconds):.0f} s, longest load {max(seconds):.1f} s, peak {max(peaks):.0f} MB"
+    return f"{COSTS}, {way}, {size}: {said}"
 
 
 def _audit(folder: Path) -> str:

@@ -1,7 +1,6 @@
 """gold.md 4.4 and 5.6, by hand, and what must hold of any cluster."""
 
 import random
-from dataclasses import replace
 from itertools import pairwise
 
 import pytest
@@ -50,7 +49,7 @@ def paid(found: list[Segment], run_id: int) -> float:
 
 
 def test_an_autoscaling_cluster_over_midnight() -> None:
-    photon = replace(SHARED, engine="PHOTON")
+    photon = SHARED._replace(engine="PHOTON")
     states = [
         state(22 * H, 22 * H + 5 * M, 2, kind="CREATING"),
         state(22 * H + 5 * M, 22 * H + 6 * M, 2, kind="DRIVER_HEALTHY"),
@@ -85,7 +84,7 @@ def test_two_runs_on_one_cluster_pay_half_each_while_both_are_there() -> None:
 
 
 def test_no_minute_of_a_job_cluster_is_lost() -> None:
-    job = replace(SHARED, sku="automated")
+    job = SHARED._replace(sku="automated")
     states = [state(10 * H, 10 * H + 4 * M, 2, kind="CREATING"), state(10 * H + 4 * M, 10 * H + 30 * M, 2)]
     run = Occupant(1, 10 * H + M // 2, 10 * H + 29 * M)
     found = list(segments(states, [job], [run], PRICES))
@@ -105,7 +104,7 @@ def test_a_state_is_cut_where_a_price_changes() -> None:
 
 def test_a_state_is_cut_where_the_photon_factor_changes() -> None:
     factors = {("interactive", "photon"): [Price(None, H, {"factor": 2.0}), Price(H, None, {"factor": 3.0})]}
-    photon = replace(SHARED, engine="PHOTON")
+    photon = SHARED._replace(engine="PHOTON")
     found = list(segments([state(0, 2 * H, 0)], [photon], [], Prices(NODES, RATES, factors)))
     assert [(s.start, s.end, s.photon_factor) for s in found] == [(0, H, 2.0), (H, 2 * H, 3.0)]
     assert [dollars([s], "driver_dbus") for s in found] == [2.0, 3.0]
@@ -118,18 +117,18 @@ def test_a_state_that_starts_with_a_price_meets_that_price_alone() -> None:
 
 
 def test_a_state_has_the_definition_of_its_start() -> None:
-    later = replace(SHARED, ms=30 * M, sku="automated")
+    later = SHARED._replace(ms=30 * M, sku="automated")
     found = list(segments([state(0, H, 0), state(H, 2 * H, 0)], [later, SHARED], [], PRICES))
     assert [s.dbu_rate for s in found] == [0.55, 0.15]
 
 
 def test_the_first_definition_serves_earlier_states_and_says_so() -> None:
-    (found,) = segments([state(0, H, 0)], [replace(SHARED, ms=5 * H)], [], PRICES)
+    (found,) = segments([state(0, H, 0)], [SHARED._replace(ms=5 * H)], [], PRICES)
     assert (found.dbu_rate, found.cost_status) == (0.55, "definition of a later time")
 
 
 def test_what_is_not_known_is_null_and_named_and_the_rest_is_paid() -> None:
-    (found,) = segments([state(0, H, 2)], [replace(SHARED, node_type="new.large")], [Occupant(1, 0, H)], PRICES)
+    (found,) = segments([state(0, H, 2)], [SHARED._replace(node_type="new.large")], [Occupant(1, 0, H)], PRICES)
     a = found.amounts
     assert (a.worker_compute_cost, a.worker_dbus, a.worker_dbu_cost, a.core_ms) == (None, None, None, None)
     assert (a.driver_compute_cost, a.driver_dbu_cost) == (UNIT // 2, 55 * UNIT // 100)
@@ -138,15 +137,15 @@ def test_what_is_not_known_is_null_and_named_and_the_rest_is_paid() -> None:
         "missing price of worker node new.large; missing cores of worker node new.large; "
         "missing DBUs of worker node new.large"
     )
-    (found,) = segments([state(0, H, 2)], [replace(SHARED, sku="other")], [], PRICES)
+    (found,) = segments([state(0, H, 2)], [SHARED._replace(sku="other")], [], PRICES)
     assert (found.amounts.driver_dbus, found.amounts.driver_dbu_cost) == (UNIT, None)
     assert found.cost_status == "missing rate of other"
-    (found,) = segments([replace(state(0, H, 2), current=None, target=None)], [SHARED], [], PRICES)
+    (found,) = segments([state(0, H, 2)._replace(current=None, target=None)], [SHARED], [], PRICES)
     assert (found.amounts.worker_compute_cost, found.cost_status) == (None, "missing number of workers")
     later = Prices(NODES, RATES, {("interactive", "photon"): [Price(H, None, {"factor": 2.0})]})
-    (found,) = segments([state(0, H, 2)], [replace(SHARED, engine="PHOTON")], [], later)
+    (found,) = segments([state(0, H, 2)], [SHARED._replace(engine="PHOTON")], [], later)
     assert (found.amounts.driver_dbus, found.cost_status) == (None, "missing Photon factor of interactive")
-    (found,) = segments([state(0, H, 2)], [replace(SHARED, engine="PHOTON", sku="automated")], [], PRICES)
+    (found,) = segments([state(0, H, 2)], [SHARED._replace(engine="PHOTON", sku="automated")], [], PRICES)
     assert (found.photon_factor, found.cost_status) == (1.0, PRICED)
 
 
@@ -156,12 +155,12 @@ def test_what_is_not_billed_needs_no_price() -> None:
     assert (found.cost_status, dollars([found], *COSTS)) == (PRICED, 0)
     (found,) = segments([state(0, H, 2, kind="CREATING")], [SHARED], [], Prices(NODES, {}, {}))
     assert (found.cost_status, found.amounts.driver_dbu_cost) == (PRICED, 0)
-    (found,) = segments([state(0, H, 0)], [replace(SHARED, node_type=None)], [], PRICES)
+    (found,) = segments([state(0, H, 0)], [SHARED._replace(node_type=None)], [], PRICES)
     assert (found.cost_status, found.amounts.worker_compute_cost) == (PRICED, 0)
 
 
 def test_a_single_node_has_a_driver_that_works() -> None:
-    (found,) = segments([state(0, H, 3)], [replace(SHARED, is_single_node=True)], [], PRICES)
+    (found,) = segments([state(0, H, 3)], [SHARED._replace(is_single_node=True)], [], PRICES)
     assert (found.amounts.worker_compute_cost, found.amounts.worker_dbus) == (0, 0)
     assert (found.amounts.core_ms, found.amounts.worker_potential_core_ms) == (8 * H, 8 * H)
 

@@ -10,6 +10,7 @@ import pytest
 
 from overwatch_assets.cli.event_logs import spark_tables
 from overwatch_assets.cli.where import spark_only
+from overwatch_assets.contract.registry import tables
 from overwatch_assets.contract.table import Table
 from overwatch_assets.errors import LeaseError, StorageError
 from overwatch_assets.runner.runner import Result, Runner
@@ -63,6 +64,13 @@ def test_each_table_begins_when_its_upstreams_have_ended(watched: Watched) -> No
             assert watched.told.index(("end", upstream)) < watched.told.index(("begin", table.name))
     assert watched.most == 2
     assert len(watched.leases) == 1
+
+
+def test_what_most_tables_wait_for_begins_first(watched: Watched) -> None:
+    wanted = [tables()[n] for n in ("instancepool_gold", "cluster_gold", "job_status_silver", "jobrun_silver")]
+    list(watched.load_side_by_side(wanted, WINDOW))
+    begun = [name for what, name in watched.told if what == "begin"]
+    assert set(begun[:2]) == {"job_status_silver", "instancepool_gold"}
 
 
 def test_what_a_failed_table_is_needed_for_is_not_loaded(watched: Watched) -> None:
