@@ -95,9 +95,9 @@ def _costs_by_day(folder: Path) -> str:
         if day == 1:
             shutil.copytree(home, young)
         loads.append(_load_costs(home, day, day + 1))
-        if day >= costs.DAYS - 10:
+        if (twin := day - (costs.DAYS - 11)) >= 1:
             late.append(loads[-1][0])
-            early.append(_load_costs(young, day - costs.DAYS + 11, day - costs.DAYS + 12)[0])
+            early.append(_load_costs(young, twin, twin + 1)[0])
     first, last = statistics.median(early), statistics.median(late)
     turns = f"by turns: median of days 2-11 {first:.1f} s, of days 51-60 {last:.1f} s, ratio {last / first:.2f}"
     return f"{_said_of_costs('daily', records, loads)}; {turns}"

@@ -156,7 +156,7 @@ def model(data: bytes) -> Iterator[tuple[int, int, bytes, str | None, int | None
 
 
 @given(data=LOGS, buffer=st.integers(1, 400))
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=300, deadline=None)
 def test_lines_equal_the_model_whatever_the_buffer(data: bytes, buffer: int) -> None:
     rows, last = read(stored(data), buffer_bytes=buffer)
     expected = list(model(data))
