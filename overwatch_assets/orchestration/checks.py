@@ -6,11 +6,15 @@ Holes and stale days are of all workspaces and days: they are told from the repo
 """
 
 import datetime as dt
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
 import dagster as dg
-from dagster._core.storage.asset_check_execution_record import COMPLETED_ASSET_CHECK_EXECUTION_RECORD_STATUSES
+from dagster._core.definitions.asset_checks.asset_check_evaluation import AssetCheckEvaluationTargetMaterializationData
+from dagster._core.storage.asset_check_execution_record import (
+    COMPLETED_ASSET_CHECK_EXECUTION_RECORD_STATUSES,
+    AssetCheckExecutionRecord,
+)
 from pyspark.sql import functions as F
 
 from overwatch_assets.config.deployment import ACCOUNT
@@ -32,6 +36,7 @@ _CONTRACT = "contract"
 _HOLES = "no_holes"
 _STALE = "up_to_date"
 _QUARANTINE = "no_quarantine"
+_OF_ROWS = (_UNIQUE, _CONTRACT, _QUARANTINE)  # of the days that a run loaded; the others are of all workspaces
 
 
 @dataclass(frozen=True)
@@ -90,22 +95,26 @@ def checks_of(table: Table, partitions: dg.MultiPartitionsDefinition) -> dg.Asse
         everything = {w.workspace_id: None for w in spark.deployment.active_workspaces}
         days = of_run(context.run.tags, partitions)
         asked = everything if days is None else {w: d for w, d in days.items() if w != ACCOUNT}
-        yield from _rows(table, Checked(spark, asked))
+        told = []
+        for result in _rows(table, Checked(spark, asked)):
+            told.append(result)
+            yield result
         below = _below(table, context)
         states, unread = spark.states([table, *below], fresh=asked)
         # Of all workspaces: a check shows its last result alone, which else would hide what another's run found.
         of_run_days = None if days is None else sorted({d for each in asked.values() for d in each or ()})
-        told: dict[str, Findings] = {}
         for name, found in _of_all(table, states, Checked(spark, dict.fromkeys(states, of_run_days))):
             found.lines += [f"workspace {w}: {error}" for w, error in unread.items()]
-            told[name] = found
-            yield found.result(table, name, dg.AssetCheckSeverity.WARN)
+            told.append(found.result(table, name, dg.AssetCheckSeverity.WARN))
+            yield told[-1]
         if table.layer == "bronze":
-            yield _refused(table, spark, asked).result(table, _QUARANTINE, dg.AssetCheckSeverity.WARN)
+            told.append(_refused(table, spark, asked).result(table, _QUARANTINE, dg.AssetCheckSeverity.WARN))
+            yield told[-1]
         _tell_again(context, table, told)
         for each in below:  # now, not only when they are loaded
             if (found := _stale(each, states)).lines:
-                _tell(context, each, _STALE, found)
+                key = dg.AssetCheckKey(dg.AssetKey(each.name), _STALE)
+                _tell(context, key, found.result(each, _STALE, dg.AssetCheckSeverity.WARN), _last_made(context, each))
 
     return check
 
@@ -222,25 +231,61 @@ def _below(table: Table, context: dg.AssetCheckExecutionContext) -> list[Table]:
     return [t for t in modules() if table.name in t.upstreams and dg.AssetKey(t.name) not in in_run]
 
 
-def _tell_again(context: dg.AssetCheckExecutionContext, table: Table, told: Mapping[str, Findings]) -> None:
-    """Repeat what Dagster would not show: it shows the run that was planned last, though another one looked later."""
-    keys = [dg.AssetCheckKey(dg.AssetKey(table.name), name) for name in told]
-    latest = context.instance.event_log_storage.get_latest_asset_check_execution_by_key(keys)
+def _tell_again(context: dg.AssetCheckExecutionContext, table: Table, told: Sequence[dg.AssetCheckResult]) -> None:
+    """Repeat what Dagster would not show, where runs of several workspaces load a table side by side.
+
+    Dagster shows the run that was planned last, though another one looked later; and nothing at all where that run's
+    result is not of the table's last materialization. What is of all workspaces is shown as it was seen last; what is
+    of a run's rows is repeated only where nothing would be shown.
+    """
+    last = _last_made(context, table)
+    results = {dg.AssetCheckKey(dg.AssetKey(table.name), result.check_name or ""): result for result in told}
+    latest = context.instance.event_log_storage.get_latest_asset_check_execution_by_key(list(results))
     for key, record in latest.items():
-        if record.run_id != context.run.run_id and record.status in COMPLETED_ASSET_CHECK_EXECUTION_RECORD_STATUSES:
-            _tell(context, table, key.name, told[key.name])
+        if record.status not in COMPLETED_ASSET_CHECK_EXECUTION_RECORD_STATUSES:
+            continue  # its run tells it
+        is_older = key.name not in _OF_ROWS and record.run_id != context.run.run_id
+        if is_older or not _is_shown(record, last):
+            _tell(context, key, results[key], last)
 
 
-def _tell(context: dg.AssetCheckExecutionContext, table: Table, name: str, found: Findings) -> None:
-    """Report a result beside the run's steps."""
-    result = found.result(table, name, dg.AssetCheckSeverity.WARN)
+def _is_shown(record: AssetCheckExecutionRecord, last: dg.EventLogRecord | None) -> bool:
+    """Whether Dagster shows a result, as one of the table's last materialization."""
+    evaluation = record.evaluation
+    of = None if evaluation is None else evaluation.target_materialization_data
+    return last is None or record.run_id == last.run_id or (of is not None and of.storage_id == last.storage_id)
+
+
+def _last_made(context: dg.AssetCheckExecutionContext, table: Table) -> dg.EventLogRecord | None:
+    """The last materialization of a table, of whatever partition."""
+    return next(iter(context.instance.fetch_materializations(dg.AssetKey(table.name), limit=1).records), None)
+
+
+def _tell(
+    context: dg.AssetCheckExecutionContext,
+    key: dg.AssetCheckKey,
+    result: dg.AssetCheckResult,
+    last: dg.EventLogRecord | None,
+) -> None:
+    """Report a result beside the run's steps, as one of the table's last materialization.
+
+    Without that Dagster compares times, of which SQLite keeps the second alone.
+    """
+    of = (
+        None
+        if last is None
+        else AssetCheckEvaluationTargetMaterializationData(
+            storage_id=last.storage_id, run_id=last.run_id, timestamp=last.timestamp
+        )
+    )
     context.instance.report_runless_asset_event(
         dg.AssetCheckEvaluation(
-            asset_key=dg.AssetKey(table.name),
-            check_name=name,
+            asset_key=key.asset_key,
+            check_name=key.name,
             passed=result.passed,
             severity=result.severity,
             description=result.description,
             metadata=result.metadata,
+            target_materialization_data=of,
         )
     )

@@ -1,17 +1,22 @@
 """Runs of the assets, end to end on recorded event logs."""
 
+import asyncio
 import datetime as dt
 import os
 from collections.abc import Mapping, Sequence
+from typing import Any
 
 import dagster as dg
 import deltalake
 import pytest
 from dagster._core.definitions.job_base import InMemoryJob
 from dagster._core.execution.api import execute_run
+from dagster._core.loader import LoadingContextForTest
 from pyspark.sql import DataFrame
 
 from overwatch_assets.contract.registry import modules
+from overwatch_assets.contract.table import Table
+from overwatch_assets.orchestration import checks as checks_module
 from overwatch_assets.orchestration.partitions import RANGE_END, RANGE_START
 from overwatch_assets.orchestration.state import state_of
 from overwatch_assets.runner.state import PIPELINE_REPORT
@@ -284,6 +289,44 @@ def test_a_check_shows_what_was_seen_last_not_what_was_planned_last(
     evaluation = event.get_dagster_event().event_specific_data
     assert isinstance(evaluation, dg.AssetCheckEvaluation)
     assert (evaluation.passed, evaluation.description) == (False, "workspace 123: 2024-05-02 is not loaded")
+
+
+@pytest.mark.parametrize("within", [False, True], ids=["one after the other", "one within the other"])
+def test_each_check_shows_a_result_whatever_the_order_of_runs_and_tables(
+    full: World,
+    definitions: dg.Definitions,
+    instance: dg.DagsterInstance,
+    monkeypatch: pytest.MonkeyPatch,
+    *,
+    within: bool,
+) -> None:
+    """Dagster shows the result of the run that was planned last, and none if another one made the table last."""
+    job = definitions.resolve_job_def("bronze_job")
+    first, last = (
+        instance.create_run_for_job(job, tags={RANGE_START: key, RANGE_END: key})
+        for key in ("2024-05-02|123", "2024-05-02|456")
+    )
+    waiting = [first]
+    refused = checks_module._refused
+
+    def between(table: Table, *given: Any) -> checks_module.Findings:
+        """The check that is made last, of the table that is loaded last."""
+        if within and waiting and table.name == BRONZE[-1]:
+            assert execute_run(InMemoryJob(job), waiting.pop(), instance).success
+        return refused(table, *given)
+
+    monkeypatch.setattr(checks_module, "_refused", between)
+    assert execute_run(InMemoryJob(job), last, instance).success
+    if waiting:
+        assert not within
+        assert execute_run(InMemoryJob(job), waiting.pop(), instance).success
+    keys = [k for k in definitions.resolve_asset_graph().asset_check_keys if k.asset_key.to_user_string() in BRONZE]
+    found = instance.event_log_storage.get_latest_asset_check_execution_by_key(keys)
+    shown = {
+        key: asyncio.run(record.targets_latest_materialization(LoadingContextForTest(instance)))
+        for key, record in found.items()
+    }
+    assert shown == dict.fromkeys(keys, True)
 
 
 def test_a_workspace_whose_report_cannot_be_read_is_found_by_the_others_checks_and_stops_none(
