@@ -20,7 +20,7 @@ from overwatch_assets.contract.table import Table
 from overwatch_assets.engine.session import session
 from overwatch_assets.errors import OverwatchError
 from overwatch_assets.orchestration import settings
-from overwatch_assets.orchestration.state import state_of
+from overwatch_assets.orchestration.state import report_version, state_of
 from overwatch_assets.runner.platform import Platform
 from overwatch_assets.runner.staleness import State
 
@@ -40,7 +40,8 @@ class SparkResource(LazyPySparkResource):
     )
     _stack: ExitStack | None = PrivateAttr(default=None)
     _platform: Platform | None = PrivateAttr(default=None)
-    _states: dict[str, State | OverwatchError] = PrivateAttr(default_factory=dict)
+    _states: dict[str, tuple[int | None, State]] = PrivateAttr(default_factory=dict)
+    _unread: dict[str, OverwatchError] = PrivateAttr(default_factory=dict)
     _now: dt.datetime | None = PrivateAttr(default=None)
 
     @contextmanager
@@ -75,31 +76,31 @@ class SparkResource(LazyPySparkResource):
     def states(
         self, tables: Sequence[Table], *, fresh: Container[str]
     ) -> tuple[dict[str, State], dict[str, OverwatchError]]:
-        """Return what some tables have loaded, by active workspace: read now for some, for others once in a run.
+        """Return what some tables have loaded, by active workspace: read now for some.
 
-        And of which of the others it cannot be read, with the reason.
+        And of which of the others it cannot be read, with the reason: that is not tried again in a run.
 
         Raises:
             StorageError: it cannot be read of one of ``fresh``.
         """
         found: dict[str, State] = {}
-        unread: dict[str, OverwatchError] = {}
         for workspace_id in (w.workspace_id for w in self.deployment.active_workspaces):
             if workspace_id in fresh:
                 found[workspace_id] = state_of(self.deployment, workspace_id, tables)
-                continue
-            state = self._states.get(workspace_id)
-            if state is None:
+            elif workspace_id not in self._unread:
                 try:
-                    state = state_of(self.deployment, workspace_id)
+                    found[workspace_id] = self._state_of_another(workspace_id, tables)
                 except OverwatchError as error:
-                    state = error
-                self._states[workspace_id] = state
-            if isinstance(state, State):
-                found[workspace_id] = state
-            else:
-                unread[workspace_id] = state
-        return found, unread
+                    self._unread[workspace_id] = error
+        return found, self._unread
+
+    def _state_of_another(self, workspace_id: str, tables: Sequence[Table]) -> State:
+        """What another workspace than the run's has loaded: read whole once, and again for what it loads meanwhile."""
+        version = report_version(self.deployment, workspace_id)
+        if workspace_id not in self._states:
+            self._states[workspace_id] = version, state_of(self.deployment, workspace_id)
+        known, state = self._states[workspace_id]
+        return state if known == version else state_of(self.deployment, workspace_id, tables)
 
     def _init_session(self) -> None:
         if self._spark_session is None:

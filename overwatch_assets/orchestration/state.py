@@ -17,7 +17,7 @@ from overwatch_assets.runner.window import Window, to_ms
 from overwatch_assets.sources.cluster_logs import destination_of, mounts_of, unmounted
 from overwatch_assets.storage import sql
 from overwatch_assets.storage.location import Location
-from overwatch_assets.storage.scan import scan
+from overwatch_assets.storage.scan import scan, version_of
 
 
 @dataclass(frozen=True)
@@ -69,6 +69,11 @@ def state_of(deployment: Deployment, workspace_id: str, of: Sequence[Table] | No
             )
         ],
     )
+
+
+def report_version(deployment: Deployment, workspace_id: str) -> int | None:
+    """Delta version of a workspace's report, of which each load makes a new one; None: nothing was ever loaded."""
+    return version_of(Location(deployment.table_root(workspace_id)), PIPELINE_REPORT, organization_id=workspace_id)
 
 
 def quarantined(

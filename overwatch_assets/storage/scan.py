@@ -1,5 +1,8 @@
 """Read small results of Delta tables without a Spark session, for schedules, sensors and checks."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
+
 import deltalake
 import pyarrow as pa
 
@@ -22,16 +25,31 @@ def scan(location: Location, table: Table, select: str, *, organization_id: str,
     Raises:
         StorageError: the table cannot be read.
     """
-    path = location.path(table.name)
     quoted = organization_id.replace("'", "''")
     query = f"SELECT {select} FROM t WHERE organization_id = '{quoted}' {tail}"
-    try:
+    with _told(location, table, organization_id):
         if latest_version(location, table.name) is None:
             return None
-        read = deltalake.QueryBuilder().register("t", deltalake.DeltaTable(path)).execute(query)
+        read = deltalake.QueryBuilder().register("t", deltalake.DeltaTable(location.path(table.name))).execute(query)
         return pa.table(read.read_all())
+
+
+def version_of(location: Location, table: Table, *, organization_id: str) -> int | None:
+    """Delta version of a table of a workspace; None: it was never created.
+
+    Raises:
+        StorageError: the table cannot be read.
+    """
+    with _told(location, table, organization_id):
+        return latest_version(location, table.name)
+
+
+@contextmanager
+def _told(location: Location, table: Table, organization_id: str) -> Iterator[None]:
+    try:
+        yield
     except Exception as error:  # file systems let the errors of their client libraries through
         raise StorageError(
-            f"{table.name} of workspace {organization_id} at {path} can't be read: {type(error).__name__}: {error}. "
-            "Check its storage_prefix, and the rights on it"
+            f"{table.name} of workspace {organization_id} at {location.path(table.name)} can't be read: "
+            f"{type(error).__name__}: {error}. Check its storage_prefix, and the rights on it"
         ) from error

@@ -329,6 +329,26 @@ def test_each_check_shows_a_result_whatever_the_order_of_runs_and_tables(
     assert shown == dict.fromkeys(keys, True)
 
 
+def test_a_check_sees_what_another_workspace_loaded_since_the_run_began(
+    full: World, definitions: dg.Definitions, instance: dg.DagsterInstance, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    run(definitions, instance, "2024-05-01|123", "2024-05-01|123", "bronze_job")
+    refused = checks_module._refused
+
+    def meanwhile(table: Table, *given: Any) -> checks_module.Findings:
+        """After the first check's look at all workspaces."""
+        if table.name == BRONZE[0]:
+            monkeypatch.setattr(checks_module, "_refused", refused)
+            assert run(definitions, instance, "2024-05-03|123", "2024-05-03|123", "bronze_job").success
+        return refused(table, *given)
+
+    monkeypatch.setattr(checks_module, "_refused", meanwhile)
+    found = checks(run(definitions, instance, "2024-05-02|456", "2024-05-02|456", "bronze_job"))
+    assert found[BRONZE[0], "no_holes"].passed
+    later = found["spark_events_bronze", "no_holes"]
+    assert (later.passed, later.description) == (False, "workspace 123: 2024-05-02 is not loaded")
+
+
 def test_a_workspace_whose_report_cannot_be_read_is_found_by_the_others_checks_and_stops_none(
     full: World, definitions: dg.Definitions, instance: dg.DagsterInstance
 ) -> None:
