@@ -76,9 +76,10 @@ class SparkResource(LazyPySparkResource):
     def states(
         self, tables: Sequence[Table], *, fresh: Container[str]
     ) -> tuple[dict[str, State], dict[str, OverwatchError]]:
-        """Return what some tables have loaded, by active workspace: read now for some.
+        """Return what some tables have loaded, by active workspace.
 
-        And of which of the others it cannot be read, with the reason: that is not tried again in a run.
+        And of which workspaces that are not among ``fresh`` it cannot be read, with the reason: those are not tried
+        again in a run.
 
         Raises:
             StorageError: it cannot be read of one of ``fresh``.
