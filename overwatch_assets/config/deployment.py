@@ -115,6 +115,9 @@ class Workspace(Settings):
     api_waiting_time: Annotated[int, Field(ge=60_000, le=900_000)] = Field(
         default=300_000, description="a whole number of milliseconds from 60000 to 900000"
     )
+    api_requests_per_second: Annotated[float, Field(gt=0, le=1000)] = Field(
+        default=10.0, description="a number above 0 and up to 1000"
+    )
     mount_mapping_path: Location | None = Field(default=None, description=LOCATION)
     interactive_dbu_price: Price = Field(default=0.55, description=PRICE)
     automated_dbu_price: Price = Field(default=0.15, description=PRICE)

@@ -23,7 +23,8 @@ from overwatch_assets.rules.days import DAY_MS, day_start_ms
 from overwatch_assets.rules.job_settings import ACTIONS
 from overwatch_assets.rules.json_values import object_of
 from overwatch_assets.rules.notebook_records import NAMING
-from overwatch_assets.runner.report import loaded_until_ms, read_report
+from overwatch_assets.runner.known import Known
+from overwatch_assets.runner.report import loaded_until_ms
 from overwatch_assets.storage.location import Location
 
 if TYPE_CHECKING:
@@ -115,8 +116,9 @@ def export(
     folders: dict[str, list[str]] = {}
     for i in platform.deployment.chosen(workspaces):
         folders.setdefault(to or f"{platform.deployment.workspace(i).storage_prefix}/{FOLDER}", []).append(i)
-    ids_of = {d.name: tables()[d.table].module_id or 0 for d in DIMENSIONS}
-    reports = {i: read_report(platform.store(i), ids_of.values()) for ids in folders.values() for i in ids}
+    exported = [tables()[d.table] for d in DIMENSIONS]
+    ids_of = {d.name: t.module_id or 0 for d, t in zip(DIMENSIONS, exported, strict=True)}
+    reports = {i: Known.of(platform.store(i)).loads(exported) for ids in folders.values() for i in ids}
     for day in sorted(days):
         end_ms = day_start_ms(day) + DAY_MS
         for folder, ids in folders.items():

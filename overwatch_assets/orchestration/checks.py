@@ -20,6 +20,7 @@ from pyspark.sql import functions as F
 from overwatch_assets.config.deployment import ACCOUNT
 from overwatch_assets.contract.registry import modules
 from overwatch_assets.contract.table import Invariant, Table
+from overwatch_assets.errors import OverwatchError
 from overwatch_assets.orchestration.io_manager import of_days
 from overwatch_assets.orchestration.partitions import of_run
 from overwatch_assets.orchestration.resources import SparkResource
@@ -95,21 +96,15 @@ def checks_of(table: Table, partitions: dg.MultiPartitionsDefinition) -> dg.Asse
         everything = {w.workspace_id: None for w in spark.deployment.active_workspaces}
         days = of_run(context.run.tags, partitions)
         asked = everything if days is None else {w: d for w, d in days.items() if w != ACCOUNT}
-        told = []
-        for result in _rows(table, Checked(spark, asked)):
-            told.append(result)
-            yield result
         below = _below(table, context)
-        states, unread = spark.states([table, *below], fresh=asked)
+        states, unread = spark.states([table, *below], required=asked)
         # Of all workspaces: a check shows its last result alone, which else would hide what another's run found.
         of_run_days = None if days is None else sorted({d for each in asked.values() for d in each or ()})
-        for name, found in _of_all(table, states, Checked(spark, dict.fromkeys(states, of_run_days))):
-            found.lines += [f"workspace {w}: {error}" for w, error in unread.items()]
-            told.append(found.result(table, name, dg.AssetCheckSeverity.WARN))
-            yield told[-1]
-        if table.layer == "bronze":
-            told.append(_refused(table, spark, asked).result(table, _QUARANTINE, dg.AssetCheckSeverity.WARN))
-            yield told[-1]
+        everywhere = Checked(spark, dict.fromkeys(states, of_run_days))
+        told = []
+        for result in _results(table, Checked(spark, asked), everywhere, states, unread):
+            told.append(result)
+            yield result
         _tell_again(context, table, told)
         for each in below:  # now, not only when they are loaded
             if (found := _stale(each, states)).lines:
@@ -134,6 +129,21 @@ def _specs(table: Table) -> list[dg.AssetCheckSpec]:
         dg.AssetCheckSpec(name, asset=dg.AssetKey(table.name), description=text, blocking=name == _UNIQUE)
         for name, text in described.items()
     ]
+
+
+def _results(
+    table: Table,
+    of_run: Checked,
+    everywhere: Checked,
+    states: Mapping[str, State],
+    unread: Mapping[str, OverwatchError],
+) -> Iterator[dg.AssetCheckResult]:
+    yield from _rows(table, of_run)
+    for name, found in _of_all(table, states, everywhere):
+        found.lines += [f"workspace {w}: {error}" for w, error in unread.items()]
+        yield found.result(table, name, dg.AssetCheckSeverity.WARN)
+    if table.layer == "bronze":
+        yield _refused(table, of_run).result(table, _QUARANTINE, dg.AssetCheckSeverity.WARN)
 
 
 def _rows(table: Table, checked: Checked) -> Iterator[dg.AssetCheckResult]:
@@ -215,12 +225,12 @@ def _stale(table: Table, states: Mapping[str, State]) -> Findings:
     )
 
 
-def _refused(table: Table, spark: SparkResource, asked: Mapping[str, list[dt.date] | None]) -> Findings:
+def _refused(table: Table, checked: Checked) -> Findings:
     return Findings(
         [
             f"workspace {w}: {number} times {reason}"
-            for w, days in asked.items()
-            for reason, number in quarantined(spark.deployment, w, table, days).items()
+            for w, days in checked.days.items()
+            for reason, number in quarantined(checked.spark.deployment, w, table, days).items()
         ]
     )
 

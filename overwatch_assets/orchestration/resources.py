@@ -20,7 +20,7 @@ from overwatch_assets.contract.table import Table
 from overwatch_assets.engine.session import session
 from overwatch_assets.errors import OverwatchError
 from overwatch_assets.orchestration import settings
-from overwatch_assets.orchestration.state import report_version, state_of
+from overwatch_assets.runner.known import Known
 from overwatch_assets.runner.platform import Platform
 from overwatch_assets.runner.staleness import State
 
@@ -40,7 +40,6 @@ class SparkResource(LazyPySparkResource):
     )
     _stack: ExitStack | None = PrivateAttr(default=None)
     _platform: Platform | None = PrivateAttr(default=None)
-    _states: dict[str, tuple[int | None, State]] = PrivateAttr(default_factory=dict)
     _unread: dict[str, OverwatchError] = PrivateAttr(default_factory=dict)
     _now: dt.datetime | None = PrivateAttr(default=None)
 
@@ -74,34 +73,27 @@ class SparkResource(LazyPySparkResource):
         return self._platform
 
     def states(
-        self, tables: Sequence[Table], *, fresh: Container[str]
+        self, tables: Sequence[Table], *, required: Container[str]
     ) -> tuple[dict[str, State], dict[str, OverwatchError]]:
         """Return what some tables have loaded, by active workspace.
 
-        And of which workspaces that are not among ``fresh`` it cannot be read, with the reason: those are not tried
-        again in a run.
+        And of which workspaces that are not ``required`` it cannot be read, with the reason: those are not tried again
+        in a run.
 
         Raises:
-            StorageError: it cannot be read of one of ``fresh``.
+            StorageError: it cannot be read of one that is.
         """
         found: dict[str, State] = {}
         for workspace_id in (w.workspace_id for w in self.deployment.active_workspaces):
-            if workspace_id in fresh:
-                found[workspace_id] = state_of(self.deployment, workspace_id, tables)
-            elif workspace_id not in self._unread:
-                try:
-                    found[workspace_id] = self._state_of_another(workspace_id, tables)
-                except OverwatchError as error:
-                    self._unread[workspace_id] = error
+            if workspace_id in self._unread:
+                continue
+            try:
+                found[workspace_id] = Known.of(self.platform.store(workspace_id)).state(tables)
+            except OverwatchError as error:
+                if workspace_id in required:
+                    raise
+                self._unread[workspace_id] = error
         return found, self._unread
-
-    def _state_of_another(self, workspace_id: str, tables: Sequence[Table]) -> State:
-        """What another workspace than the run's has loaded: read whole once, and again for what it loads meanwhile."""
-        version = report_version(self.deployment, workspace_id)
-        if workspace_id not in self._states:
-            self._states[workspace_id] = version, state_of(self.deployment, workspace_id)
-        known, state = self._states[workspace_id]
-        return state if known == version else state_of(self.deployment, workspace_id, tables)
 
     def _init_session(self) -> None:
         if self._spark_session is None:

@@ -2,7 +2,7 @@
 
 import datetime as dt
 import json
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 from overwatch_assets.bronze.clusters_snapshot_bronze import clusters_snapshot_bronze as CLUSTERS
@@ -10,14 +10,13 @@ from overwatch_assets.bronze.spark_events_processedfiles import spark_events_pro
 from overwatch_assets.config.deployment import Deployment, Workspace
 from overwatch_assets.contract.table import Table
 from overwatch_assets.rules.days import DAY_MS
-from overwatch_assets.runner.report import Loaded
-from overwatch_assets.runner.staleness import Change, State
-from overwatch_assets.runner.state import PIPELINE_REPORT, QUARANTINE, TABLE_CHANGES
-from overwatch_assets.runner.window import Window, to_ms
+from overwatch_assets.runner.known import Known
+from overwatch_assets.runner.staleness import State
+from overwatch_assets.runner.state import QUARANTINE
+from overwatch_assets.runner.window import to_ms
 from overwatch_assets.sources.cluster_logs import destination_of, mounts_of, unmounted
-from overwatch_assets.storage import sql
 from overwatch_assets.storage.location import Location
-from overwatch_assets.storage.scan import scan, version_of
+from overwatch_assets.storage.scan import scan
 
 
 @dataclass(frozen=True)
@@ -33,47 +32,13 @@ class ReadFile:
     until_ms: int | None
 
 
-def state_of(deployment: Deployment, workspace_id: str, of: Sequence[Table] | None = None) -> State:
-    """Read the workspace's report and change records: all, or of some tables the loads and their inputs' changes."""
-    loads = changes = ""
-    if of is not None:  # both tables have many small files, and bounds or partitions that tell which
-        loads = f"AND {sql.one_of(sql.quoted('moduleID'), [t.module_id for t in of if t.module_id is not None])} "
-        changes = f"AND {sql.one_of('table_name', sorted({name for t in of for name in t.upstreams}))} "
-    return State(
-        [
-            Loaded(
-                r["moduleID"],
-                Window(r["fromTS"], r["untilTS"]),
-                r["status"],
-                to_ms(r["Pipeline_SnapTS"]),
-                r["runStartTS"] or 0,
-                dict(r["inputsRead"] or ()),
-            )
-            for r in _rows(
-                deployment,
-                workspace_id,
-                PIPELINE_REPORT,
-                '"moduleID", "fromTS", "untilTS", substr(status, 1, 200) AS status, "Pipeline_SnapTS", "runStartTS", '
-                '"inputsRead"',
-                loads + 'ORDER BY "reportedTS", "Pipeline_SnapTS"',  # a load that failed has no start
-            )
-        ],
-        [
-            Change(r["table_name"], Window(r["fromTS"], r["untilTS"]), r["number"])
-            for r in _rows(
-                deployment,
-                workspace_id,
-                TABLE_CHANGES,
-                'table_name, "fromTS", "untilTS", max(number) AS number',
-                changes + 'GROUP BY table_name, "fromTS", "untilTS"',
-            )
-        ],
-    )
+def state_of(deployment: Deployment, workspace_id: str) -> State:
+    """What is loaded and changed in a workspace.
 
-
-def report_version(deployment: Deployment, workspace_id: str) -> int | None:
-    """Delta version of a workspace's report, of which each load makes a new one; None: nothing was ever loaded."""
-    return version_of(Location(deployment.table_root(workspace_id)), PIPELINE_REPORT, organization_id=workspace_id)
+    Raises:
+        StorageError: it cannot be read.
+    """
+    return Known.at(Location(deployment.table_root(workspace_id)), workspace_id).state()
 
 
 def quarantined(

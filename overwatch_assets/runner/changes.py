@@ -4,17 +4,16 @@ import datetime as dt
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from functools import partial
-from typing import Any
 
 import pyarrow as pa
 import pyarrow.compute as pc
 from pyspark.sql import Column, DataFrame, functions as F, types as T
 
 from overwatch_assets.contract.table import Table
+from overwatch_assets.runner.known import Known
 from overwatch_assets.runner.records import FOR_EVER, FROM_EVER
 from overwatch_assets.runner.state import TABLE_CHANGES
 from overwatch_assets.runner.window import Window
-from overwatch_assets.storage import sql
 from overwatch_assets.storage.tables import TableStore
 
 SINCE = "_since"
@@ -67,17 +66,13 @@ class Changes:
 
     def _numbers(self, of: Sequence[Table], window: Window | None = None) -> dict[str, int]:
         """Look up the highest number of each table's records, and return that of the ones that overlap a window."""
-        rows: list[dict[str, Any]] = []
-        if self.store.exists(TABLE_CHANGES):
-            wanted = "false" if window is None else f'"fromTS" < {window.until_ms} AND "untilTS" > {window.from_ms}'
-            names = sql.one_of('"table_name"', [t.name for t in of])
-            rows = self.store.asked(
-                TABLE_CHANGES,
-                f'SELECT "table_name", max("number") highest, max(CASE WHEN {wanted} THEN "number" END) wanted '
-                f'FROM t WHERE {names} GROUP BY "table_name"',
-            ).to_pylist()
-        self._highest |= dict.fromkeys((t.name for t in of), 0) | {r["table_name"]: r["highest"] for r in rows}
-        return {r["table_name"]: r["wanted"] for r in rows if r["wanted"] is not None}
+        self._highest |= {t.name: 0 for t in of}
+        wanted: dict[str, int] = {}
+        for change in Known.of(self.store).changes(t.name for t in of):
+            self._highest[change.table] = max(change.number, self._highest[change.table])
+            if window is not None and change.window.meets(window):
+                wanted[change.table] = max(change.number, wanted.get(change.table, 0))
+        return wanted
 
     def keys(self, table: Table, window: Window, columns: Sequence[str]) -> DataFrame:
         """Distinct values of some key columns in the overlapping records, as text; lists are taken apart."""

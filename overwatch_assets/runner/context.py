@@ -12,7 +12,8 @@ from overwatch_assets.config.deployment import Workspace
 from overwatch_assets.contract.registry import tables
 from overwatch_assets.contract.table import MONTH, Table
 from overwatch_assets.runner.changes import Changes
-from overwatch_assets.runner.report import Loaded, loaded_until_ms, read_report
+from overwatch_assets.runner.known import Known
+from overwatch_assets.runner.report import Loaded, loaded_until_ms
 from overwatch_assets.runner.window import Window
 from overwatch_assets.storage.lease import Lease
 from overwatch_assets.storage.tables import TableStore
@@ -75,8 +76,7 @@ class Load:
     @cached_property
     def report(self) -> list[Loaded]:
         """What `pipeline_report` says of the table and its upstreams, as it was before this load."""
-        about = (self.table, *(self.upstream(name) for name in self.table.upstreams))
-        return read_report(self.store, [t.module_id for t in about if t.module_id is not None])
+        return Known.of(self.store).loads((self.table, *map(self.upstream, self.table.upstreams)))
 
     def loaded_until(self, table: Table) -> int:
         """How far the table, or one of its upstreams, is loaded, epoch ms."""

@@ -3,15 +3,11 @@
 import datetime as dt
 from collections.abc import Iterable
 
-from pyspark.sql import functions as F
-
 from overwatch_assets.contract.table import Table
 from overwatch_assets.rules.days import DAY_MS, day_start_ms
-from overwatch_assets.runner.report import read_report
-from overwatch_assets.runner.staleness import Change, State
-from overwatch_assets.runner.state import TABLE_CHANGES
+from overwatch_assets.runner.known import Known
 from overwatch_assets.runner.window import Window
-from overwatch_assets.storage.tables import TableStore, is_any
+from overwatch_assets.storage.tables import TableStore
 
 _LONGEST_GAP = 366  # days; a window's days are literals in its queries
 
@@ -29,7 +25,7 @@ def due_windows(store: TableStore, bronze: Table, derived: Iterable[Table]) -> l
         derived: the tables made of it, directly or through each other.
     """
     wanted = list(derived)
-    state = _state(store, [bronze, *wanted])
+    state = Known.of(store).state([bronze, *wanted])
     days = sorted({d for c in state.changes if c.table == bronze.name for d in c.window.days})
     due: set[dt.date] = set()
     for table in wanted:
@@ -51,16 +47,3 @@ def joined(days: Iterable[dt.date], due: set[dt.date]) -> list[Window]:
             windows.append(Window(begins, day_start_ms(day) + DAY_MS))
         before = day
     return windows
-
-
-def _state(store: TableStore, wanted: list[Table]) -> State:
-    if not store.exists(TABLE_CHANGES):
-        return State()
-    changes = store.arrow(
-        store.read(TABLE_CHANGES)
-        .where(is_any(F.col("table_name"), [t.name for t in wanted]))
-        .groupBy("table_name", "fromTS", "untilTS")
-        .agg(F.max("number").alias("number"))
-    ).to_pylist()
-    report = read_report(store, {t.module_id for t in wanted if t.module_id is not None})
-    return State(report, [Change(r["table_name"], Window(r["fromTS"], r["untilTS"]), r["number"]) for r in changes])

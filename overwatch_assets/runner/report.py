@@ -1,29 +1,17 @@
-"""`pipeline_report`: written at the end of each load, read for windows, eligibility and staleness."""
+"""`pipeline_report`: written at the end of each load; what is read of it is in `known`."""
 
 import datetime as dt
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 
 from overwatch_assets.runner.state import PIPELINE_REPORT
-from overwatch_assets.runner.window import Window, paint, to_ms
-from overwatch_assets.storage import sql
+from overwatch_assets.runner.window import Window, paint
 from overwatch_assets.storage.tables import TableStore
 
 SUCCESS = "SUCCESS"
 EMPTY = "EMPTY"
 FAILED = "FAILED"
 INELIGIBLE = "INELIGIBLE"
-_TOLD = (
-    "moduleID",
-    "fromTS",
-    "untilTS",
-    "status",
-    "Pipeline_SnapTS",
-    "runStartTS",
-    "inputsRead",
-    "inputsUntil",
-    "reportedTS",
-)
 
 
 @dataclass(frozen=True)
@@ -42,28 +30,6 @@ class Loaded:
     def is_effective(self) -> bool:
         """Whether the window counts as loaded."""
         return self.status == SUCCESS or self.status.startswith(EMPTY)
-
-
-def read_report(store: TableStore, module_ids: Iterable[int]) -> list[Loaded]:
-    """The report rows of some modules, in the order in which they were written."""
-    if not store.exists(PIPELINE_REPORT):
-        return []
-    names, wanted = ", ".join(map(sql.quoted, _TOLD)), sql.one_of(sql.quoted("moduleID"), module_ids)
-    rows = store.asked(PIPELINE_REPORT, f"SELECT {names} FROM t WHERE {wanted}").to_pylist()
-    # A load that failed has no start, and loads of one run have one `now`.
-    rows.sort(key=lambda r: (r["reportedTS"] or 0, r["Pipeline_SnapTS"]))
-    return [
-        Loaded(
-            r["moduleID"],
-            Window(r["fromTS"], r["untilTS"]),
-            r["status"][:200],
-            to_ms(r["Pipeline_SnapTS"]),
-            r["runStartTS"] or 0,
-            dict(r["inputsRead"] or ()),
-            dict(r["inputsUntil"] or ()),
-        )
-        for r in rows
-    ]
 
 
 def effective(rows: Iterable[Loaded], module_id: int) -> list[Window]:

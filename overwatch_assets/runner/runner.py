@@ -187,9 +187,9 @@ class Runner:
             if not covers(effective(load.report, module_id), window):
                 missing.append(f"{name} is not loaded for {window}")
                 continue
-            own = [r for r in load.report if r.module_id == module_id and _meets(r.window, window)]
+            own = [r for r in load.report if r.module_id == module_id and r.window.meets(window)]
             for piece, latest in on_top(own):
-                if _meets(piece, window) and not latest.is_effective:
+                if piece.meets(window) and not latest.is_effective:
                     missing.append(f"the last load of {name} for {piece} was {latest.status.split(':')[0]}")
         if missing:
             raise IneligibleError(
@@ -239,10 +239,6 @@ def _chains(wanted: Sequence[Table]) -> dict[str, int]:
         for name in found.keys() & set(table.upstreams):
             found[name] = max(found[name], 1 + found[table.name])
     return found
-
-
-def _meets(a: Window, b: Window) -> bool:
-    return a.from_ms < b.until_ms and b.from_ms < a.until_ms
 
 
 __all__ = ["OverwatchError", "Result", "Runner"]

@@ -75,7 +75,7 @@ class State:
                     if name not in load.inputs_read and not is_derived:
                         continue
                     read = load.inputs_read.get(name, 0)
-                    if any(c.number > read and _meet(c.window, window) for c in by_day.get(day, ())):
+                    if any(c.number > read and c.window.meets(window) for c in by_day.get(day, ())):
                         found[day].add(name)
         return {day: sorted(names) for day, names in sorted(found.items())}
 
@@ -123,7 +123,3 @@ def on_top(loads: Iterable[Loaded]) -> list[tuple[Window, Loaded]]:
         for n in range(at[load.window.from_ms], at[load.window.until_ms]):
             top[n] = load
     return [(Window(a, b), top[n]) for n, (a, b) in enumerate(pairwise(cuts)) if n in top]
-
-
-def _meet(a: Window, b: Window) -> bool:
-    return a.from_ms < b.until_ms and b.from_ms < a.until_ms

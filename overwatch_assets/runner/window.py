@@ -25,6 +25,10 @@ class Window:
         """Days that the window meets."""
         return [] if self.until_ms <= self.from_ms else days_of(self.from_ms, self.until_ms)
 
+    def meets(self, other: "Window") -> bool:
+        """Whether the two have time in common."""
+        return self.from_ms < other.until_ms and other.from_ms < self.until_ms
+
     def __str__(self) -> str:
         """As people write it: the first day, or the first and the last."""
         days = self.days

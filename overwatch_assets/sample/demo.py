@@ -377,6 +377,7 @@ def _write_deployment(home: Path, port: int) -> None:
             "consumer_database_name": CONSUMER_DATABASE,
             "workspace_url": w.url,
             "api_url": f"http://127.0.0.1:{port}",
+            "api_requests_per_second": 1000,  # it answers for the demo alone
             "token": f"file:{_token_file(home, w)}",
             "auditlogprefix_source_path": str(home / "world" / w.name / AUDIT_LOGS),
             "audit_log_format": w.facts.audit_log_format,

@@ -176,6 +176,7 @@ def workspace_api(workspace: Workspace) -> WorkspaceApi:
     reference, proxy = workspace.token_reference, workspace.proxy_password_reference
     settings: Mapping[str, Any] = {
         "thread_pool_size": workspace.thread_pool_size,
+        "requests_per_second": workspace.api_requests_per_second,
         "api_waiting_seconds": workspace.api_waiting_time / 1000,
         "proxy_host": workspace.proxy_host,
         "proxy_port": workspace.proxy_port,

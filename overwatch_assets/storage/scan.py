@@ -27,25 +27,20 @@ def scan(location: Location, table: Table, select: str, *, organization_id: str,
     """
     quoted = organization_id.replace("'", "''")
     query = f"SELECT {select} FROM t WHERE organization_id = '{quoted}' {tail}"
-    with _told(location, table, organization_id):
+    with told(location, table, organization_id):
         if latest_version(location, table.name) is None:
             return None
         read = deltalake.QueryBuilder().register("t", deltalake.DeltaTable(location.path(table.name))).execute(query)
         return pa.table(read.read_all())
 
 
-def version_of(location: Location, table: Table, *, organization_id: str) -> int | None:
-    """Delta version of a table of a workspace; None: it was never created.
+@contextmanager
+def told(location: Location, table: Table, organization_id: str) -> Iterator[None]:
+    """Say of an error which table of which workspace cannot be read.
 
     Raises:
-        StorageError: the table cannot be read.
+        StorageError: in its place.
     """
-    with _told(location, table, organization_id):
-        return latest_version(location, table.name)
-
-
-@contextmanager
-def _told(location: Location, table: Table, organization_id: str) -> Iterator[None]:
     try:
         yield
     except Exception as error:  # file systems let the errors of their client libraries through

@@ -21,12 +21,13 @@ import pyarrow.compute as pc
 import tenacity
 from pyspark.errors import PySparkException
 from pyspark.sql import Column, DataFrame, SparkSession, functions as F, types as T
-from pyspark.sql.pandas.types import to_arrow_schema
 
 from overwatch_assets.contract.table import Table
 from overwatch_assets.engine.session import is_embedded
 from overwatch_assets.errors import StorageError
 from overwatch_assets.storage import sql
+from overwatch_assets.storage.arrow import in_arrow
+from overwatch_assets.storage.followed import Followed, Following
 from overwatch_assets.storage.location import Location
 from overwatch_assets.storage.snapshots import Snapshots, latest_version
 
@@ -54,6 +55,7 @@ class TableStore:
     _ensured: set[str] = field(default_factory=set)
     _ensuring: threading.Lock = field(default_factory=threading.Lock)
     _snapshots: Snapshots | None = None
+    _followed: dict[str, Followed] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         """Refuse a folder that the embedded engine would write under another name.
@@ -106,6 +108,10 @@ class TableStore:
         finally:
             kept, self._snapshots = self._snapshots, None
             kept.drop()
+
+    def followed(self, what: Following) -> Followed:
+        """The workspace's rows of a table of state, of which the store keeps what was read."""
+        return self._followed.setdefault(what.table.name, Followed(self.location, self.organization_id, what))
 
     def ensure(self, table: Table) -> None:
         """Create the table from its contract, or add the columns that a newer contract has.
@@ -300,16 +306,6 @@ class TableStore:
             merging = merging.when_matched_update(sets)
         merging.when_not_matched_insert(sets, predicate=f"NOT s.{TOMBSTONE}").execute()
 
-    def asked(self, table: Table, query: str) -> pa.Table:
-        """What `deltalake` answers to a query over ``t``, this workspace's rows of a table.
-
-        For tables of state, of which each load writes a small file: an engine plans for longer than it reads them.
-        """
-        self.ensure(table)
-        mine = f' WHERE "organization_id" = {sql.literal(self.organization_id)}' if self.shared else ""
-        stored = deltalake.QueryBuilder().register("stored", self._delta(table))
-        return pa.table(stored.execute(f"WITH t AS (SELECT * FROM stored{mine}) {query}").read_all())
-
     def rows_per_day(self, table: Table, days: Iterable[dt.date]) -> dict[dt.date, int]:
         """How many rows each of some days has, from the table's log: no file is opened where that has the counts.
 
@@ -358,7 +354,7 @@ class TableStore:
         `toArrow` would ask for the schema besides, which takes another analysis of the plan: the rows bring theirs.
         """
         rows, schema = frame._to_table()  # type: ignore[operator]  # noqa: SLF001 - see above
-        return rows.cast(_in_arrow(schema or frame.schema))
+        return rows.cast(in_arrow(schema or frame.schema))
 
     def arrow_up_to(self, size: int, frame: DataFrame) -> pa.Table | None:
         """Collect a frame as `arrow` does, unless it has more bytes: what comes after so many is not taken."""
@@ -374,12 +370,8 @@ class TableStore:
                 taken += part.nbytes
                 if taken > size:
                     return None
-        kind = _in_arrow(schema or frame.schema)
+        kind = in_arrow(schema or frame.schema)
         return pa.concat_tables(parts).cast(kind) if parts else kind.empty_table()
-
-
-def _in_arrow(schema: T.StructType) -> pa.Schema:
-    return to_arrow_schema(schema, error_on_duplicated_field_names_in_struct=True, timezone="UTC")
 
 
 def _in_partitions(

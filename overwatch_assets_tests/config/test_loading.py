@@ -189,6 +189,7 @@ def test_every_wrong_field_of_yaml_with_its_line(tmp_path):
               thirty
             thread_pool_size: 21
             api_waiting_time: 1e5
+            api_requests_per_second: 0
             cluster_log_prefixes:
               - s3://fine
               - relative/path
@@ -233,15 +234,16 @@ def test_every_wrong_field_of_yaml_with_its_line(tmp_path):
         16: workspaces[0].max_days: must be a whole number greater than 0, not 'thirty'
         18: workspaces[0].thread_pool_size: must be a whole number from 1 to 20, not '21'
         19: workspaces[0].api_waiting_time: must be a whole number of milliseconds from 60000 to 900000, not '1e5'
-        22: workspaces[0].cluster_log_prefixes[1]: must be {location}; several are separated by ';' or are a YAML list, not 'relative/path'
-        23: workspaces[0].excluded_scopes[1]: must be scopes separated by ':' ({scopes}), not 'sparkEvnts'
-        25: workspaces[0].active: must be true or false, not 'perhaps'
-        26: workspaces[1]: must be a mapping of fields, not 'just text'
-        27: workspaces[2].auditlogprefix_source_path: is required on AWS and GCP unless the scope audit is excluded: the folder of the date=... folders
-        27: workspaces[2].secret_key_dbpat: is required with secret_scope: the key of the token in it
-        28: workspaces[2].workspace_id: 'account' is reserved for account-wide sources
-        31: workspaces[2].primordial_date: must not be after today (2024-06-01, UTC), but is 2024-06-02
-        32: workspaces[2].storage_prefix: must be {storage}, not 'wasbs://x@y/z'
+        20: workspaces[0].api_requests_per_second: must be a number above 0 and up to 1000, not '0'
+        23: workspaces[0].cluster_log_prefixes[1]: must be {location}; several are separated by ';' or are a YAML list, not 'relative/path'
+        24: workspaces[0].excluded_scopes[1]: must be scopes separated by ':' ({scopes}), not 'sparkEvnts'
+        26: workspaces[0].active: must be true or false, not 'perhaps'
+        27: workspaces[1]: must be a mapping of fields, not 'just text'
+        28: workspaces[2].auditlogprefix_source_path: is required on AWS and GCP unless the scope audit is excluded: the folder of the date=... folders
+        28: workspaces[2].secret_key_dbpat: is required with secret_scope: the key of the token in it
+        29: workspaces[2].workspace_id: 'account' is reserved for account-wide sources
+        32: workspaces[2].primordial_date: must not be after today (2024-06-01, UTC), but is 2024-06-02
+        33: workspaces[2].storage_prefix: must be {storage}, not 'wasbs://x@y/z'
     """
     assert errors(tmp_path, text) == [f"deployment.yaml:{line}" for line in dedent(expected).splitlines()]
 

@@ -17,7 +17,7 @@ from overwatch_assets.cli.event_logs import spark_tables
 from overwatch_assets.contract.registry import tables
 from overwatch_assets.errors import IneligibleError, SourceError
 from overwatch_assets.runner.insert import content_hash
-from overwatch_assets.runner.report import read_report
+from overwatch_assets.runner.known import Known
 from overwatch_assets.runner.staleness import State, needed
 from overwatch_assets.runner.window import Window
 from overwatch_assets.sources.event_logs import codecs
@@ -297,7 +297,7 @@ def test_where_no_log_can_be_read_the_load_fails_and_a_later_one_reads_them(open
         with pytest.raises(IneligibleError):
             shop.load("spark_executors_silver", day(0))
     own = [tables()[BRONZE]]
-    report = read_report(shop.store(), [1006])
+    report = Known.of(shop.store()).loads(own)
     assert [r.status.split(":")[0] for r in report] == ["FAILED --> SourceError"] * 2
     assert needed(State(report), own, day(2).from_ms) == {DAYS[0]: {BRONZE}, DAYS[1]: {BRONZE}}
     assert shop.load(BRONZE, day(2)).counts["inserted"] == 2

@@ -8,7 +8,8 @@ import pytest
 from overwatch_assets.contract.registry import tables
 from overwatch_assets.errors import IneligibleError, SourceError
 from overwatch_assets.rules.days import DAY_MS
-from overwatch_assets.runner.report import effective, loaded_until_ms, read_report
+from overwatch_assets.runner.known import Known
+from overwatch_assets.runner.report import effective, loaded_until_ms
 from overwatch_assets.runner.window import Window, holes, paint
 from overwatch_assets_tests.laws.conftest import Opens
 from overwatch_assets_tests.laws.workshop import Workshop, day_windows, loaded_windows
@@ -21,9 +22,7 @@ BRONZE, SILVER, GOLD = "spark_events_bronze", "spark_jobs_silver", "sparkjob_gol
 
 def statuses(shop: Workshop, name: str) -> list[str]:
     """What the report says of a module's loads, in the order in which they ran."""
-    module_id = tables()[name].module_id
-    assert module_id is not None
-    return [r.status for r in read_report(shop.store(), [module_id])]
+    return [r.status for r in Known.of(shop.store()).loads([tables()[name]])]
 
 
 def day(n: int) -> Window:
@@ -110,7 +109,7 @@ def test_a_day_between_that_was_never_loaded_is_a_named_hole(opens: Opens) -> No
         shop.load(BRONZE, day(n))
     module_id = tables()[BRONZE].module_id
     assert module_id is not None
-    report = read_report(shop.store(), [module_id])
+    report = Known.of(shop.store()).loads([tables()[BRONZE]])
     pieces = effective(report, module_id)
     assert pieces == paint([day(3), day(0), day(1)])
     assert holes(pieces) == [Window(START_MS + 2 * DAY_MS, START_MS + 3 * DAY_MS)]

@@ -18,10 +18,9 @@ from pyspark.sql import SparkSession
 from overwatch_assets.config.deployment import Workspace
 from overwatch_assets.contract.registry import modules, tables
 from overwatch_assets.contract.table import Table
-from overwatch_assets.runner.report import read_report
+from overwatch_assets.runner.known import Known
 from overwatch_assets.runner.runner import Result, Runner
-from overwatch_assets.runner.staleness import Change, State
-from overwatch_assets.runner.state import QUARANTINE, TABLE_CHANGES
+from overwatch_assets.runner.state import QUARANTINE
 from overwatch_assets.runner.window import Window, covers, paint, windows_of
 from overwatch_assets.sources.event_logs.events import event_time_ms
 from overwatch_assets.sources.registry import Sources
@@ -383,13 +382,7 @@ def wrote(results: Iterable[Result]) -> dict[str, Mapping[str, int]]:
 
 def stale_days(shop: Workshop) -> dict[str, list[dt.date]]:
     """The days of each table that the product calls stale."""
-    store = shop.store()
-    changes = [
-        Change(r["table_name"], Window(r["fromTS"], r["untilTS"]), r["number"])
-        for r in store.arrow(store.read(TABLE_CHANGES).select("table_name", "fromTS", "untilTS", "number")).to_pylist()
-    ]
-    report = read_report(store, [t.module_id for t in modules() if t.module_id is not None])
-    state = State(report, changes)
+    state = Known.of(shop.store()).state()
     return {t.name: days for t in in_world() if (days := list(state.stale(t)))}
 
 
@@ -406,5 +399,4 @@ def mend(shop: Workshop, now: dt.datetime = NOW, wanted: Sequence[Table] | None 
 
 def loaded_windows(shop: Workshop, table: Table) -> list[Window]:
     """The windows of a table's effective loads."""
-    assert table.module_id is not None
-    return [r.window for r in read_report(shop.store(), [table.module_id]) if r.is_effective]
+    return [r.window for r in Known.of(shop.store()).loads([table]) if r.is_effective]

@@ -9,6 +9,7 @@ from pyspark.sql import SparkSession
 from overwatch_assets.contract.registry import tables
 from overwatch_assets.errors import SourceError
 from overwatch_assets.sample.server import Fault, Known
+from overwatch_assets.sources.workspace import workspace_api
 from overwatch_assets_tests.sources.loading import DAY1, DAY2, DAY3, ApiWorld, World, at
 
 pytestmark = pytest.mark.engine
@@ -197,3 +198,16 @@ def test_a_script_without_an_id_is_in_quarantine_without_its_content(world: ApiW
     (row,) = world.rows(SCRIPTS)
     assert (row["value"], row["droppedProperties"]) == ('{"script_id":"s1"}', 1)
     assert [r["content"] for r in world.rows("quarantine_bronze")] == ['{"name":"x"}']
+
+
+def test_a_workspace_is_called_as_its_fields_say(spark: SparkSession, tmp_path: Path) -> None:
+    (tmp_path / "token").write_text("dapi-1")
+    fields = {
+        "api_url": "http://127.0.0.1:1",
+        "token": f"file:{tmp_path / 'token'}",
+        "thread_pool_size": 7,
+        "api_requests_per_second": 2.5,
+        "api_waiting_time": 90_000,
+    }
+    settings = workspace_api(World(spark, tmp_path, fields).workspace)._rest.settings
+    assert (settings.thread_pool_size, settings.requests_per_second, settings.api_waiting_seconds) == (7, 2.5, 90.0)

@@ -113,13 +113,6 @@ def test_columns_of_a_newer_contract_are_added_and_rows_before_it_have_null(stor
     assert sorted((r["id"], r["more"]) for r in found) == [(1, None), (2, [{"a": 1, "b": "x"}])]
 
 
-def test_columns_of_a_newer_contract_can_be_asked_for_before_they_are_written(store: TableStore) -> None:
-    store.append(TABLE, lambda: frame(store, (1, FIRST, "old")))
-    newer = replace(TABLE, columns=(*TABLE.columns, Column("more", "bigint", "More.")))
-    other = TableStore(store.spark, store.location, "1")
-    assert other.asked(newer, 'SELECT "id", "more" FROM t').to_pylist() == [{"id": 1, "more": None}]
-
-
 def _one_struct() -> "object":
     return F.array(F.struct(F.lit(1).cast("bigint").alias("a"), F.lit("x").alias("b")))
 
@@ -262,8 +255,6 @@ def test_a_workspace_in_a_shared_folder_sees_and_changes_its_own_rows_alone(
     one.merge(TABLE, lambda: frame(one, (1, FIRST, "a"), dead=True), dates=[FIRST])
     assert rows(one) == []
     assert rows(two) == [(1, FIRST, "a")]
-    asked = 'SELECT "id", "note" FROM t WHERE "id" = 1'
-    assert [each.asked(TABLE, asked).to_pylist() for each in (one, two)] == [[], [{"id": 1, "note": "a"}]]
     assert stored(one).metadata().partition_columns == ["organization_id", "date"]
 
 
