@@ -116,16 +116,16 @@ def export(
     folders: dict[str, list[str]] = {}
     for i in platform.deployment.chosen(workspaces):
         folders.setdefault(to or f"{platform.deployment.workspace(i).storage_prefix}/{FOLDER}", []).append(i)
-    exported = [tables()[d.table] for d in DIMENSIONS]
-    ids_of = {d.name: t.module_id or 0 for d, t in zip(DIMENSIONS, exported, strict=True)}
-    reports = {i: Known.of(platform.store(i)).loads(exported) for ids in folders.values() for i in ids}
+    exported = {d.name: tables()[d.table] for d in DIMENSIONS}
+    reports = {i: Known.of(platform.store(i)).loads(exported.values()) for ids in folders.values() for i in ids}
     for day in sorted(days):
         end_ms = day_start_ms(day) + DAY_MS
         for folder, ids in folders.items():
             for dimension in DIMENSIONS:
                 rows = [document(dimension, day, row) for row in _last_rows(platform, ids, dimension, end_ms)]
                 path = _write(Location(f"{folder}/{dimension.name}"), day, rows)
-                behind = tuple(i for i in ids if loaded_until_ms(reports[i], ids_of[dimension.name]) < end_ms)
+                module_id = exported[dimension.name].module_id or 0
+                behind = tuple(i for i in ids if loaded_until_ms(reports[i], module_id) < end_ms)
                 yield Exported(dimension.name, path, len(rows), behind)
 
 

@@ -96,13 +96,15 @@ def checks_of(table: Table, partitions: dg.MultiPartitionsDefinition) -> dg.Asse
         everything = {w.workspace_id: None for w in spark.deployment.active_workspaces}
         days = of_run(context.run.tags, partitions)
         asked = everything if days is None else {w: d for w, d in days.items() if w != ACCOUNT}
+        loaded = Checked(spark, asked)
+        told = list(_rows(table, loaded))
+        yield from told
         below = _below(table, context)
         states, unread = spark.states([table, *below], required=asked)
         # Of all workspaces: a check shows its last result alone, which else would hide what another's run found.
         of_run_days = None if days is None else sorted({d for each in asked.values() for d in each or ()})
         everywhere = Checked(spark, dict.fromkeys(states, of_run_days))
-        told = []
-        for result in _results(table, Checked(spark, asked), everywhere, states, unread):
+        for result in _others(table, loaded, everywhere, states, unread):
             told.append(result)
             yield result
         _tell_again(context, table, told)
@@ -131,19 +133,19 @@ def _specs(table: Table) -> list[dg.AssetCheckSpec]:
     ]
 
 
-def _results(
+def _others(
     table: Table,
-    of_run: Checked,
+    loaded: Checked,
     everywhere: Checked,
     states: Mapping[str, State],
     unread: Mapping[str, OverwatchError],
 ) -> Iterator[dg.AssetCheckResult]:
-    yield from _rows(table, of_run)
+    """All checks but those of keys and nulls."""
     for name, found in _of_all(table, states, everywhere):
         found.lines += [f"workspace {w}: {error}" for w, error in unread.items()]
         yield found.result(table, name, dg.AssetCheckSeverity.WARN)
     if table.layer == "bronze":
-        yield _refused(table, of_run).result(table, _QUARANTINE, dg.AssetCheckSeverity.WARN)
+        yield _refused(table, loaded).result(table, _QUARANTINE, dg.AssetCheckSeverity.WARN)
 
 
 def _rows(table: Table, checked: Checked) -> Iterator[dg.AssetCheckResult]:

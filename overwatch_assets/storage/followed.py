@@ -7,6 +7,7 @@ longer, each time, than to read what is new.
 import threading
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import Any
 from urllib.parse import unquote
 
@@ -46,7 +47,7 @@ class Following:
     by: str
     keep: Callable[[pa.Table], pa.Table] = _all
 
-    @property
+    @cached_property
     def nothing(self) -> pa.Table:
         """No rows, of the declared types."""
         declared = in_arrow(self.table.schema)
