@@ -4,7 +4,7 @@ A demo's folder, `home`:
 
     deployment.yaml   the deployment file, and the price files that it names
     sample.json       the clouds of the workspaces, the story's clock, which the sample's API follows, and its port
-    tokens/, world/   what a real deployment has elsewhere: tokens, audit logs and cluster logs
+    tokens/, world/   what a real deployment has elsewhere: secrets, audit logs (on Azure in a hub), cluster logs
     system-tables/    Databricks' system tables, as Delta tables
     storage/          the tables
     dagster/          Dagster's instance
@@ -31,7 +31,7 @@ import urllib.error
 import urllib.request
 from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager, suppress
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import asdict, dataclass, replace
 from importlib import resources
 from pathlib import Path
@@ -46,6 +46,7 @@ from overwatch_assets.sample import warehouses, workplace
 from overwatch_assets.sample.accounts import tokens
 from overwatch_assets.sample.clusters import bodies
 from overwatch_assets.sample.events import events
+from overwatch_assets.sample.hub import SampleHub
 from overwatch_assets.sample.jobs import jobs, pools
 from overwatch_assets.sample.queries import queries
 from overwatch_assets.sample.server import Fault, Known, SampleApi
@@ -306,8 +307,7 @@ def _prepared(home: Path, clouds: tuple[Cloud, ...] | None) -> None:
     for workspace in told.workspaces:
         token = _token_file(home, workspace)
         if not token.exists():
-            token.touch(mode=0o600)
-            token.write_text(f"dapi{secrets.token_hex(16)}\n")
+            _write_secret(token, f"dapi{secrets.token_hex(16)}\n")
     set_up_instance(home / "dagster")
     mounts = [
         f"{w.facts.log_destination},{home / 'world' / w.name / CLUSTER_LOGS},{w.workspace_id}\n"
@@ -365,6 +365,29 @@ def _token_file(home: Path, workspace: SampleWorkspace) -> Path:
     return home / "tokens" / workspace.name
 
 
+def _write_secret(path: Path, text: str) -> None:
+    path.touch(mode=0o600)
+    path.write_text(text)
+
+
+def _has_hub(workspace: SampleWorkspace) -> bool:
+    return workspace.facts.audit_log_format == "capture"
+
+
+def _hub_file(home: Path, workspace: SampleWorkspace) -> Path:
+    return home / "tokens" / f"{workspace.name}-hub"
+
+
+def _audit_logs(home: Path, workspace: SampleWorkspace) -> dict[str, str]:
+    """The fields that say where a workspace's audit logs are: on Azure in a hub, of which the files are the store."""
+    if _has_hub(workspace):
+        return {"eh_name": AUDIT_LOGS, "eh_connection": f"file:{_hub_file(home, workspace)}"}
+    return {
+        "auditlogprefix_source_path": str(home / "world" / workspace.name / AUDIT_LOGS),
+        "audit_log_format": workspace.facts.audit_log_format,
+    }
+
+
 def _write_deployment(home: Path, port: int) -> None:
     rows = [
         {
@@ -379,8 +402,7 @@ def _write_deployment(home: Path, port: int) -> None:
             "api_url": f"http://127.0.0.1:{port}",
             "api_requests_per_second": 1000,  # it answers for the demo alone
             "token": f"file:{_token_file(home, w)}",
-            "auditlogprefix_source_path": str(home / "world" / w.name / AUDIT_LOGS),
-            "audit_log_format": w.facts.audit_log_format,
+            **_audit_logs(home, w),
             "mount_mapping_path": str(home / "mounts.csv"),
             "prices": str(home / f"prices-{w.name}.csv"),
             "job_runs_snapshot": True,
@@ -405,6 +427,18 @@ def _api(home: Path) -> Iterator[None]:
         if served.port != state.port:
             replace(state, port=served.port).write(home)
             _write_deployment(home, served.port)
+        with _hubs(home):
+            yield
+
+
+@contextmanager
+def _hubs(home: Path) -> Iterator[None]:
+    """Serve the hubs of the workspaces that have one, and write down how to reach them."""
+    with ExitStack() as served:
+        for workspace in filter(_has_hub, _told(home).workspaces):
+            folder = home / "world" / workspace.name / AUDIT_LOGS
+            hub = served.enter_context(SampleHub(AUDIT_LOGS, folder, secrets.token_hex(16)))
+            _write_secret(_hub_file(home, workspace), hub.connection)
         yield
 
 

@@ -96,6 +96,8 @@ def test_rows_of_both_workspaces_and_all_days_and_a_second_demo_changes_nothing(
             assert all(rows[n]["partitions"] == len(DAYS) == 3 for n in filled), table.name
     for name in _FOR_ERRORS:
         assert any(row["rows"] for row in first[name].values()), name
+    in_a_hub = {w.name: 2 if w.cloud == Cloud.AZURE else 0 for w in story().workspaces}  # the last of each partition
+    assert {n: first["audit_log_raw_events"][n]["rows"] for n in names} == in_a_hub
     for name in names:
         events = records(home / "world" / name / CLUSTER_LOGS)
         jobs = {(e["_context"], e["Job ID"]) for e in events if e.get("Event") == "SparkListenerJobStart"}
@@ -112,3 +114,4 @@ def test_rows_of_both_workspaces_and_all_days_and_a_second_demo_changes_nothing(
     for table in modules():
         for name in names:
             assert second[table.name][name]["rows"] == first[table.name][name]["rows"], table.name
+    assert {n: second["audit_log_raw_events"][n]["rows"] for n in names} == in_a_hub
