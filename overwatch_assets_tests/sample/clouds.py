@@ -90,7 +90,7 @@ def load(
     if spoil is not None:
         spoil(sample, home / "world" / sample.name)
     known = demo.known_at(sample, round(END.timestamp() * 1000))
-    with SampleApi({"dapi-sample": known}, demo._faults({"dapi-sample": sample})) as server:
+    with SampleApi({"dapi-sample": known}, demo._faults({"dapi-sample": sample})) as server, demo._hubs(home):
         demo._write_deployment(home, server.port)
         (workspace,) = deployment_of(str(home / "deployment.yaml")).workspaces
 
