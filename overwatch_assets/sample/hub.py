@@ -6,16 +6,15 @@ protocol guide; who is let in: Event Hubs' guide for Kafka clients.
 
 import socketserver
 import struct
-import threading
 import time
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from contextlib import suppress
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
-from types import TracebackType
-from typing import Any, Self
+from typing import Any
+
+from overwatch_assets.sample.loopback import LoopbackServer
 
 _PRODUCE, _FETCH, _LIST_OFFSETS, _METADATA, _SASL_HANDSHAKE, _API_VERSIONS, _SASL_AUTHENTICATE = 0, 1, 2, 3, 17, 18, 36
 # The one version of each that is answered: a client takes the newest that both sides know.
@@ -36,7 +35,7 @@ class _Message:
     batch: bytes
 
 
-class SampleHub(socketserver.ThreadingTCPServer):
+class SampleHub(LoopbackServer):
     """A hub that listens on the loopback interface while the `with` block runs, on a port that it chooses.
 
     Args:
@@ -45,17 +44,10 @@ class SampleHub(socketserver.ThreadingTCPServer):
         key: the shared access key of who may read it.
     """
 
-    daemon_threads = True
-
     def __init__(self, name: str, folder: Path, key: str) -> None:
-        super().__init__(("127.0.0.1", 0), _Connection)
+        super().__init__(_Connection)
         self.name = name
         self._folder, self._key = folder, key
-
-    @property
-    def port(self) -> int:
-        """The port."""
-        return int(self.server_address[1])
 
     @property
     def connection(self) -> str:
@@ -64,14 +56,6 @@ class SampleHub(socketserver.ThreadingTCPServer):
             f"Endpoint=sb://127.0.0.1:{self.port};SharedAccessKeyName=overwatch;SharedAccessKey={self._key};"
             "UseDevelopmentEmulator=true;"
         )
-
-    def __enter__(self) -> Self:
-        threading.Thread(target=self.serve_forever, args=(0.05,), daemon=True).start()
-        return self
-
-    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
-        self.shutdown()
-        self.server_close()
 
     def partitions(self) -> dict[int, list[_Message]]:
         """What each partition has by now, in order."""
@@ -107,10 +91,6 @@ class _Connection(socketserver.StreamRequestHandler):
 
     def handle(self) -> None:
         """Answer until the client hangs up; hang up on one that asks what no hub answers it."""
-        with suppress(ConnectionError):  # it has hung up
-            self._converse()
-
-    def _converse(self) -> None:
         let_in = False
         while (size := self.rfile.read(4)) and len(size) == 4:
             asked = _Words(self.rfile.read(struct.unpack(">i", size)[0]))
@@ -180,34 +160,41 @@ def _metadata(hub: SampleHub, asked: _Words) -> bytes:
 
 def _list_offsets(hub: SampleHub, asked: _Words) -> bytes:
     asked.take("i")  # a replica, which a client is not
-    there = hub.partitions()
-    topics = []
-    for name, wanted in asked.partitions("iq"):
-        found = []
-        for partition, at in wanted:
-            first, after_last = _bounds(there.get(partition, []))
-            found.append(struct.pack(">ihqq", partition, 0, -1, first if at == _EARLIEST else after_last))
-        topics.append(_text(name) + _array(found))
-    return _array(topics)
+
+    def offset(partition: int, messages: Sequence[_Message], at: int) -> bytes:
+        first, after_last = _bounds(messages)
+        return struct.pack(">ihqq", partition, 0, -1, first if at == _EARLIEST else after_last)
+
+    return _of_partitions(hub, asked, "iq", offset)
 
 
 def _fetch(hub: SampleHub, asked: _Words) -> bytes:
     asked.take("iiiib")  # a replica; how long to wait; how many bytes; of which transactions
-    there = hub.partitions()
-    topics, any_found = [], False
-    for name, wanted in asked.partitions("iqi"):
-        answers = []
-        for partition, begin, room in wanted:
-            messages = there.get(partition, [])
-            first, after_last = _bounds(messages)
-            code = 0 if first <= begin <= after_last else _OFFSET_OUT_OF_RANGE
-            found = _as_many((m for m in messages if m.number >= begin), room) if not code else b""
-            any_found = any_found or bool(found or code)
-            answers.append(struct.pack(">ihqqii", partition, code, after_last, after_last, 0, len(found)) + found)
-        topics.append(_text(name) + _array(answers))
+    any_found = False
+
+    def fetched(partition: int, messages: Sequence[_Message], begin: int, room: int) -> bytes:
+        nonlocal any_found
+        first, after_last = _bounds(messages)
+        code = 0 if first <= begin <= after_last else _OFFSET_OUT_OF_RANGE
+        found = b"" if code else _as_many((m for m in messages if m.number >= begin), room)
+        any_found = any_found or bool(found or code)
+        return struct.pack(">ihqqii", partition, code, after_last, after_last, 0, len(found)) + found
+
+    answer = _of_partitions(hub, asked, "iqi", fetched)
     if not any_found:
         time.sleep(_IDLE_SECONDS)  # a client asks again at once
-    return struct.pack(">i", 0) + _array(topics)
+    return struct.pack(">i", 0) + answer
+
+
+def _of_partitions(hub: SampleHub, asked: _Words, form: str, answer: Callable[..., bytes]) -> bytes:
+    """Per hub and partition what `answer` makes of its messages and of what is asked, numbers by `struct`'s letters."""
+    there = hub.partitions()
+    return _array(
+        [
+            _text(name) + _array([answer(partition, there.get(partition, []), *more) for partition, *more in wanted])
+            for name, wanted in asked.partitions(form)
+        ]
+    )
 
 
 def _as_many(messages: Iterable[_Message], room: int) -> bytes:

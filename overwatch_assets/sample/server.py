@@ -12,12 +12,13 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from fnmatch import fnmatchcase
 from http import HTTPStatus
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from http.server import BaseHTTPRequestHandler, HTTPServer
 from types import TracebackType
 from typing import Any, Self, cast
 from urllib.parse import parse_qsl, urlsplit
 
 from overwatch_assets.sample import lists
+from overwatch_assets.sample.loopback import LoopbackServer
 from overwatch_assets.sample.page_tokens import of_token, token as token_of
 
 logger = logging.getLogger(__name__)
@@ -134,26 +135,23 @@ class SampleApi:
         self._faults = [(fault, itertools.count()) for fault in faults]
         self._received: list[Received] = []
         self._closing = threading.Event()
-        self._server = _Server(("127.0.0.1", port), _Handler)
+        self._server = _Server(_Handler, port)
         self._server.api = self
-        self._thread = threading.Thread(target=self._server.serve_forever, args=(0.02,), daemon=True)
 
     def __enter__(self) -> Self:
-        self._thread.start()
+        self._server.__enter__()
         return self
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
     ) -> None:
         self._closing.set()
-        self._server.shutdown()
-        self._thread.join()
-        self._server.server_close()
+        self._server.__exit__(kind, error, traceback)
 
     @property
     def port(self) -> int:
         """The port it listens on."""
-        return int(self._server.server_address[1])
+        return self._server.port
 
     @property
     def url(self) -> str:
@@ -359,15 +357,8 @@ def _object(sent: bytes) -> dict[str, Any]:
     return found if isinstance(found, dict) else {}
 
 
-class _Server(ThreadingHTTPServer):
+class _Server(LoopbackServer, HTTPServer):
     api: SampleApi
-    request_queue_size = 64
-
-    def handle_error(self, request: object, client_address: object) -> None:
-        if isinstance(sys.exception(), ConnectionError):
-            logger.debug("The client %s closed its connection.", client_address)
-        else:
-            super().handle_error(request, client_address)  # type: ignore[arg-type]  # typeshed wants its own socket type
 
 
 class _Handler(BaseHTTPRequestHandler):

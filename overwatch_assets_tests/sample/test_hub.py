@@ -14,7 +14,7 @@ from overwatch_assets.errors import SourceError
 from overwatch_assets.sample.capture import captured
 from overwatch_assets.sample.hub import SampleHub, _crc32c, _varint
 from overwatch_assets.sources.audit_logs.hub import Hub, endpoint_of
-from overwatch_assets_tests.sources.loading import World
+from overwatch_assets_tests.sources.loading import azure
 
 NOON = datetime(2024, 5, 1, 12, tzinfo=UTC)
 NOON_MS = round(NOON.timestamp() * 1000)
@@ -37,8 +37,7 @@ def served(tmp_path: Path) -> Iterator[SampleHub]:
 
 def row(folder: Path, monkeypatch: pytest.MonkeyPatch, connection: str, name: str = "audits") -> Workspace:
     monkeypatch.setenv("EH", connection)
-    fields = {"cloud": "Azure", "auditlogprefix_source_path": None, "eh_name": name, "eh_connection": "env:EH"}
-    return World(None, folder, fields).workspace  # type: ignore[arg-type]  # no tables
+    return azure(folder, eh_name=name, eh_connection="env:EH")
 
 
 def read(hub: Hub, begin: dict[int, int], end: dict[int, int]) -> list[tuple[int, int, datetime | None, bytes]]:

@@ -129,5 +129,13 @@ def event(service: str, action: str, params: Mapping[str, Any] | None = None, **
     }
 
 
+AZURE = {"cloud": "Azure", "auditlogprefix_source_path": None}  # fields of a workspace whose audit logs are in a hub
+
+
+def azure(folder: Path, **fields: Any) -> Workspace:
+    """Such a workspace."""
+    return World(None, folder, {**AZURE, "eh_name": "cloud", **fields}).workspace  # type: ignore[arg-type]  # no tables
+
+
 def window(*days: dt.date) -> Window:
     return Window(day_start_ms(min(days)), day_start_ms(max(days) + dt.timedelta(days=1)))

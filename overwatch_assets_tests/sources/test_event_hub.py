@@ -14,18 +14,15 @@ import pyarrow as pa
 import pytest
 from pyspark.sql import SparkSession
 
-from overwatch_assets.config.deployment import Workspace
 from overwatch_assets.contract.registry import tables
 from overwatch_assets.errors import ConfigurationError, SourceError
 from overwatch_assets.sources.audit_logs.hub import Hub, endpoint_of
 from overwatch_assets_tests.sources import audit_routes as routes
 from overwatch_assets_tests.sources.audit_routes import EVENTS, rows_of
 from overwatch_assets_tests.sources.kafka import Broker
-from overwatch_assets_tests.sources.loading import DAY1, DAY3, World, at
+from overwatch_assets_tests.sources.loading import AZURE, DAY1, DAY3, World, at, azure
 
 pytestmark = [pytest.mark.engine, pytest.mark.jvm]
-
-AZURE = {"cloud": "Azure", "auditlogprefix_source_path": None}
 
 
 def hub(spark: SparkSession, folder: Path, kafka: Broker, monkeypatch: pytest.MonkeyPatch, name: str) -> World:
@@ -187,10 +184,6 @@ def entra() -> Iterator[str]:
         threading.Thread(target=server.serve_forever, daemon=True).start()
         yield f"http://127.0.0.1:{server.server_port}"
         server.shutdown()
-
-
-def azure(folder: Path, **fields: Any) -> Workspace:
-    return World(None, folder, {**AZURE, "eh_name": "cloud", **fields}).workspace  # type: ignore[arg-type]  # no tables
 
 
 def test_a_namespace_by_its_key_and_by_a_service_principal(
